@@ -1,0 +1,108 @@
+"""What a training step works on: a table of audio in one flat tensor, a batch cropped from it, and its random draws.
+
+Audio stays int16 in one flat tensor; a batch of crops is one gather on the device, never a loop over clips.
+"""
+
+from __future__ import annotations
+
+import attrs
+import torch
+from torch import Tensor
+
+_SCALE = 1.0 / 32768.0
+
+
+@attrs.frozen(eq=False)
+class AudioTable:
+    """Rows of audio in one flat int16 tensor.
+
+    `audio` is int16 [N]; row r holds the samples `starts[r]` to `starts[r] + lengths[r]` (int64 [R], on the CPU).
+    """
+
+    audio: Tensor
+    starts: Tensor
+    lengths: Tensor
+    sample_rate: int
+
+    def __len__(self) -> int:
+        return self.starts.numel()
+
+    def crop(self, rows: Tensor, first: Tensor, samples: int) -> Tensor:
+        """Return float32 [B, samples] in [-1, 1): row `rows[b]` from its sample `first[b]` on, zero outside the row."""
+        low = self.starts[rows]
+        return gather(self.audio, low + first, low, low + self.lengths[rows], samples)
+
+
+def gather(audio: Tensor, start: Tensor, low: Tensor, high: Tensor, samples: int) -> Tensor:
+    """Cut `samples` samples at every `start` [B] out of the flat int16 `audio`, with zeros outside [low, high).
+
+    The positions may be on the CPU whatever the device of the audio. Returns float32 [B, samples] on the audio's device.
+    """
+    device = audio.device
+    start, low, high = (
+        position.to(device, non_blocking=True).unsqueeze(1) for position in (start, low, high)
+    )
+    position = start + torch.arange(samples, device=device)
+    inside = (position >= low) & (position < high)
+    taken = audio[position.clamp_(0, max(audio.numel() - 1, 0))]
+    return taken.to(torch.float32).mul_(_SCALE).mul_(inside)
+
+
+@attrs.frozen(eq=False)
+class Draws:
+    """Random numbers for the rows of one batch: drawn on the CPU, so that every device sees the same, then moved."""
+
+    generator: torch.Generator
+    rows: int
+    device: torch.device
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, columns: int | None = None) -> Tensor:
+        """Return float32 [B], or [B, columns], uniform in [low, high)."""
+        shape = (self.rows,) if columns is None else (self.rows, columns)
+        drawn = torch.rand(shape, generator=self.generator) * (high - low) + low
+        return drawn.to(self.device, non_blocking=True)
+
+    def normal(self, columns: int | None = None) -> Tensor:
+        """Return standard normal float32 [B], or [B, columns]."""
+        shape = (self.rows,) if columns is None else (self.rows, columns)
+        return torch.randn(shape, generator=self.generator).to(self.device, non_blocking=True)
+
+    def chance(self, probability: float) -> Tensor:
+        """Return bool [B], true with the given probability."""
+        return self.uniform() < probability
+
+    def integers(self, high: int) -> Tensor:
+        """Return int64 [B] uniform in [0, high), on the CPU: they choose rows of an `AudioTable`."""
+        return torch.randint(high, (self.rows,), generator=self.generator)
+
+
+@attrs.frozen(eq=False)
+class Batch:
+    """A batch on its way through the step; augmentations return a changed copy (`attrs.evolve`).
+
+    `audio` is float32 [B, S] in [-1, 1); `lengths` int64 [B] counts the samples of each row that are audio rather than
+    padding; `targets` is float32 [B, C]. `features` [B, F, T] is None until the frontend has run.
+    """
+
+    audio: Tensor
+    lengths: Tensor
+    targets: Tensor
+    draws: Draws
+    features: Tensor | None = None
+
+
+@attrs.frozen(eq=False)
+class FeatureBatch:
+    """Features [B, F, T] for fitting a normalizer; row b is real in its first `frames[b]` frames, padding after."""
+
+    features: Tensor
+    frames: Tensor
+
+
+@attrs.frozen(eq=False)
+class Sources:
+    """Audio of the train split that augmentations may draw from: background recordings and impulse responses."""
+
+    background: AudioTable
+    impulse_responses: AudioTable
+    sample_rate: int

@@ -1,0 +1,243 @@
+"""The values that travel between stages and components: clips, streams, scores, detections, measures.
+
+Everything here is frozen and holds no behaviour beyond its own arithmetic; times are in seconds, scores before
+calibration are log-odds of the keyword, after it probabilities.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
+
+POOLS = ("positive", "negative", "hard", "background")
+SPLITS = ("train", "dev", "test")
+
+
+@attrs.frozen(kw_only=True)
+class Clip:
+    """A short labelled stretch of audio.
+
+    `pool` is what the label means for training: `positive` (the keyword), `negative` (other speech), `hard` (a near miss)
+    or `background` (also the source of noise). `word` is the [start, end] of the keyword from the start of the clip.
+    `group` is a household, `source` the recording the clip was cut from; both stay on one side of a split, as does
+    `sha256`, the hash of the samples.
+    """
+
+    audio: Path
+    duration: float
+    label: str
+    pool: str
+    offset: float = 0.0
+    split: str = ""
+    speaker: str | None = None
+    group: str | None = None
+    source: str | None = None
+    word: tuple[float, float] | None = None
+    text: str | None = None
+    channel: str | None = None
+    sha256: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """One spoken word in a stream: when it starts and ends, and who says it, at which SNR in dB."""
+
+    start: float
+    end: float
+    label: str
+    speaker: str | None = None
+    snr_db: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Stream:
+    """A long recording with the times of the words in it.
+
+    `composed` is empty for a real recording, else it says how the stream was put together. `silence` is the share of
+    composed silence.
+    """
+
+    audio: Path
+    duration: float
+    split: str = ""
+    events: tuple[Event, ...] = ()
+    speakers: tuple[str, ...] = ()
+    group: str | None = None
+    source: str | None = None
+    composed: str = ""
+    silence: float = 0.0
+    sha256: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class ImpulseResponse:
+    """The answer of a room to an impulse; `rt60` is its reverberation time in seconds."""
+
+    audio: Path
+    duration: float
+    split: str = ""
+    rt60: float | None = None
+    source: str | None = None
+    sha256: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Manifest:
+    """What a corpus holds; `notes` are sentences that a user should read (what was resampled, guessed, left out)."""
+
+    keyword: str
+    clips: tuple[Clip, ...]
+    streams: tuple[Stream, ...] = ()
+    impulse_responses: tuple[ImpulseResponse, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@attrs.frozen(eq=False)
+class ClipScores:
+    """One score per clip: `scores` [N] (the highest of the clip's windows), `labels` [N] with 1 for the keyword."""
+
+    clips: tuple[Clip, ...]
+    scores: FloatArray
+    labels: IntArray
+
+    def clusters(self) -> list[str]:
+        """Return what makes each clip dependent on others: its speaker, else its source recording, else itself."""
+        return [clip.speaker or clip.source or f"clip {row}" for row, clip in enumerate(self.clips)]
+
+
+@attrs.frozen(eq=False)
+class StreamScores:
+    """The scores of one stream: `scores` [T], one every `hop_seconds`, the first at `first_seconds`.
+
+    A score's time is the end of the window it was computed from, so that no score looks ahead.
+    """
+
+    stream: Stream
+    scores: FloatArray
+    first_seconds: float
+    hop_seconds: float
+
+    def times(self, frames: IntArray) -> FloatArray:
+        """Return the times of the given frames in seconds."""
+        return frames * self.hop_seconds + self.first_seconds
+
+    def scored_seconds(self) -> float:
+        """Return the seconds of audio that scores exist for: from the first score to the last."""
+        return len(self.scores) * self.hop_seconds
+
+
+@attrs.frozen
+class Detection:
+    """An event that the detector fired: the stream's audio, the time in seconds and the score at that time.
+
+    `outcome` is `hit`, `repeat` (a further detection of a word already hit) or `false accept`; `event` is the index of
+    the word it belongs to.
+    """
+
+    stream: str
+    seconds: float
+    score: float
+    outcome: str
+    event: int | None = None
+
+
+@attrs.frozen
+class Miss:
+    """A keyword in a stream that no detection belongs to; `score` is the highest around it."""
+
+    stream: str
+    start: float
+    end: float
+    speaker: str | None
+    score: float
+
+
+@attrs.frozen
+class OperatingPoint:
+    """The threshold chosen on dev and frozen, with what it was chosen for and what it reached there.
+
+    `reachable` is False where no threshold meets the target; then `threshold` is the one with the fewest false accepts and
+    `message` says what was reached. `hours` are the hours of dev audio behind the choice.
+    """
+
+    threshold: float
+    target_fa_per_hour: float
+    reachable: bool
+    fa_per_hour: float
+    false_accepts: int
+    hours: float
+    miss_rate: float
+    misses: int
+    events: int
+    message: str
+    calibration: str
+    """Identity of the calibration that the threshold belongs to."""
+
+
+@attrs.frozen(kw_only=True)
+class Measure:
+    """One number with its interval.
+
+    `low` and `high` bound it at `level`; None where no interval can be had, and then `note` says why. `method` names the
+    interval, `simple` is the interval that ignores clustering, where the headline accounts for it. `counts` holds what the
+    number was computed from (events, hours, clips, speakers).
+    """
+
+    name: str
+    value: float | None
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    level: float = 0.95
+    method: str = ""
+    simple: tuple[float, float] | None = None
+    split: str = "test"
+    counts: dict[str, float] = attrs.field(factory=dict)
+    note: str = ""
+
+
+@attrs.frozen(eq=False)
+class StreamResult:
+    """One stream after the detector: its calibrated scores, detections, misses and the hours without wake words."""
+
+    scores: StreamScores
+    detections: tuple[Detection, ...]
+    misses: tuple[Miss, ...]
+    events: int
+    negative_hours: float
+
+
+@attrs.frozen(eq=False)
+class Results:
+    """What metrics read: calibrated scores of a split's clips, its streams after the detector, the operating point.
+
+    `raw` holds the clips' scores before calibration.
+    """
+
+    raw: ClipScores
+    clips: ClipScores
+    streams: tuple[StreamResult, ...]
+    operating_point: OperatingPoint
+    seed: int = 0
+
+
+def as_json(value: object) -> Any:  # noqa: ANN401
+    """Return an attrs value as JSON data: paths as text, tuples as lists, nothing left out."""
+    if attrs.has(type(value)):
+        return {field.name: as_json(getattr(value, field.name)) for field in attrs.fields(type(value))}  # type: ignore[arg-type]
+    if isinstance(value, Path):
+        return value.as_posix()
+    if isinstance(value, dict):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [as_json(item) for item in value]
+    return value

@@ -1,0 +1,38 @@
+"""The plugin contract on one page: a plugin lists its components, and importing it imports nothing heavy.
+
+A plugin is a package with an entry point in the group `wakekit` whose module implements `wakekit_components`. A module
+may state `wakekit_api = 1`, the version of this contract it was written for; a plugin for another version is not loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pluggy
+
+API_VERSION = 1
+GROUP = "wakekit"
+
+hookspec = pluggy.HookspecMarker("wakekit")
+hookimpl = pluggy.HookimplMarker("wakekit")
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One thing a plugin offers.
+
+    `target` is `module:Class` and is imported only when a recipe names the component. `version` goes up when its results
+    change: it is part of every fingerprint.
+    """
+
+    kind: str
+    name: str
+    target: str
+    version: int = 1
+    summary: str = ""
+
+
+@hookspec
+def wakekit_components() -> Iterable[Component]:  # type: ignore[empty-body]
+    """Yield the components that this plugin offers."""

@@ -1,0 +1,256 @@
+"""The kinds of component: the slot each fills in a recipe, and the verb it must have.
+
+A component is an attrs class of parameters; what is only known at run time is an argument of its verb. Components build
+`nn.Module`s and never are one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+    from torch import Tensor, nn
+
+    from wakekit.batch import Batch, FeatureBatch, Sources
+    from wakekit.data import IntArray, Manifest, Measure, Results
+    from wakekit.network import Network
+    from wakekit.progress import Progress
+    from wakekit.training import Hooks, Trained, TrainTask
+
+    Scores = npt.NDArray[np.float64]
+
+
+class Corpus(Protocol):
+    """Where the audio comes from.
+
+    May also have `files() -> Iterable[Path]`: the files its manifest depends on beyond its options of type Path.
+    """
+
+    keyword: str
+
+    def load(self, folder: Path, progress: Progress) -> Manifest:
+        """Return the manifest; audio that the corpus makes itself is written into `folder`."""
+        ...
+
+
+class Splitter(Protocol):
+    """Gives every clip, stream and impulse response its split, with no speaker on two sides."""
+
+    def split(self, manifest: Manifest) -> Manifest:
+        """Return the manifest with every `split` set to train, dev or test."""
+        ...
+
+
+class Augmentation(Protocol):
+    """Changes a training batch on its device; draws only from `batch.draws`."""
+
+    domain: ClassVar[str]
+    """`waveform` (reads and writes `batch.audio`) or `features` (reads and writes `batch.features`)."""
+
+    def build(self, sources: Sources) -> Callable[[Batch], Batch]:
+        """Return the augmentation; raises WakekitError where `sources` lack what it needs."""
+        ...
+
+
+class Frontend(Protocol):
+    """Waveforms [B, S] to features [B, F, T], uncentred: frame t sees only the samples from t hops on.
+
+    T = 1 + (S - frame) // hop, so that a frame is the same wherever a clip or a chunk of a stream begins.
+    """
+
+    @property
+    def n_features(self) -> int:
+        """Number of features per frame, F."""
+        ...
+
+    @property
+    def frame_seconds(self) -> float:
+        """Length of the audio that one frame sees."""
+        ...
+
+    @property
+    def hop_seconds(self) -> float:
+        """Distance between frames."""
+        ...
+
+    def build(self, sample_rate: int) -> nn.Module:
+        """Return the module."""
+        ...
+
+
+class Normalizer(Protocol):
+    """Builds a module [B, F, T] → [B, F, T] with its statistics as buffers.
+
+    A module that has `fit(batches: Iterable[FeatureBatch])` is fitted on the train split, and only there.
+    """
+
+    def build(self, n_features: int) -> nn.Module:
+        """Return the module, not yet fitted."""
+        ...
+
+    # `scope: ClassVar[str]` is optional, hence not declared: `corpus` (a frame's value depends on that frame alone, so
+    # that windows of a stream share frames) or `window` (what is assumed: each window is normalized by itself).
+
+
+class Fittable(Protocol):
+    """What a normalizer's module offers when it has statistics to learn."""
+
+    def fit(self, batches: Iterable[FeatureBatch]) -> object:
+        """Learn from features [B, F, T], leaving padding frames out."""
+        ...
+
+
+class Sampler(Protocol):
+    """Decides which rows of the train split an epoch visits, in which batches."""
+
+    batch_size: int
+
+    def batches(self, pools: Mapping[str, Tensor], generator: torch.Generator) -> Sequence[Tensor]:
+        """Return the epoch as row indices (int64, on the CPU), batch by batch.
+
+        `pools` maps each pool to the indices of its rows. How many batches come back depends on the pools' sizes alone.
+        Raises WakekitError rather than return an empty epoch.
+        """
+        ...
+
+
+class Model(Protocol):
+    """An architecture: features [B, F, T] → logits [B, C]."""
+
+    def build(self, n_features: int, n_classes: int) -> nn.Module:
+        """Return the module with fresh weights, from the global generator."""
+        ...
+
+
+class Loss(Protocol):
+    """A training criterion."""
+
+    def build(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return (logits [B, C], targets [B, C] floats) → mean loss, a scalar."""
+        ...
+
+
+class Optimizer(Protocol):
+    """As in PyTorch."""
+
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimizer of the model's parameters."""
+        ...
+
+
+class Schedule(Protocol):
+    """As in PyTorch: a learning rate for every step."""
+
+    def build(self, optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+        """Return a scheduler that is stepped after every optimizer step, `steps` times in all."""
+        ...
+
+
+class Trainer(Protocol):
+    """The training loop."""
+
+    def fit(self, task: TrainTask) -> Trained:
+        """Return trained weights; the caller's global random state is left untouched."""
+        ...
+
+
+class Callback(Protocol):
+    """Watches training and may change it where the contract in `wakekit.training` says so."""
+
+    def build(self) -> Hooks:
+        """Return the hooks for one training."""
+        ...
+
+
+class Scorer(Protocol):
+    """Turns audio into scores with a trained network."""
+
+    def score(self, network: Network, audio: Tensor, hop: int) -> Tensor:
+        """Return the log-odds [B, n] of all windows of `audio` [B, S], one every `hop` samples."""
+        ...
+
+
+class Calibrator(Protocol):
+    """Builds a module from raw scores to probabilities.
+
+    The module maps float64 [N] log-odds to float64 [N] probabilities, and has `fit(scores, labels)` where it learns.
+    """
+
+    def build(self) -> nn.Module:
+        """Return the module, not yet fitted."""
+        ...
+
+
+class Detector(Protocol):
+    """Turns the scores of a stream into detections.
+
+    May also have `sweep(scores, thresholds) -> list[IntArray]`, the detections at many thresholds in one fast pass.
+    """
+
+    hop_seconds: float
+    """How often the detector wants a score, also in use."""
+
+    def build(self, threshold: float) -> StreamingDetector:
+        """Return a detector at the start of a stream."""
+        ...
+
+
+class StreamingDetector(Protocol):
+    """A detector in the middle of a stream."""
+
+    def feed(self, scores: Scores) -> IntArray:
+        """Take the next probabilities and return the frames, counted from the stream's start, at which it fired.
+
+        The result does not depend on how a stream is cut into calls.
+        """
+        ...
+
+
+class Metric(Protocol):
+    """Reads the results of a split and measures."""
+
+    def compute(self, results: Results) -> Sequence[Measure]:
+        """Return measures with intervals; a value of None with a note where the results allow none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where a kind stands in a recipe.
+
+    `many` slots hold tables keyed by id. `neutral` names the component that leaving the table out means; None where a
+    """
+
+    kind: str
+    key: str
+    contract: type
+    many: bool = False
+    neutral: str | None = None
+
+
+SLOTS = (
+    Slot("corpus", "corpus", Corpus),
+    Slot("splitter", "splitter", Splitter, neutral="given"),
+    Slot("augmentation", "augmentations", Augmentation, many=True),
+    Slot("frontend", "frontend", Frontend),
+    Slot("normalizer", "normalizer", Normalizer, neutral="none"),
+    Slot("sampler", "sampler", Sampler, neutral="shuffle"),
+    Slot("model", "model", Model),
+    Slot("loss", "loss", Loss),
+    Slot("optimizer", "optimizer", Optimizer),
+    Slot("schedule", "schedule", Schedule, neutral="constant"),
+    Slot("trainer", "train", Trainer, neutral="standard"),
+    Slot("callback", "callbacks", Callback, many=True),
+    Slot("scorer", "scorer", Scorer, neutral="plain"),
+    Slot("calibrator", "calibrator", Calibrator, neutral="none"),
+    Slot("detector", "detector", Detector),
+    Slot("metric", "metrics", Metric, many=True),
+)
+KINDS = tuple(slot.kind for slot in SLOTS)

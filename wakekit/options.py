@@ -1,0 +1,98 @@
+"""`option()`: declare a component's parameter once, with its default, bounds, choices, unit and help.
+
+The declaration feeds validation (also when the class is used from Python), `wakekit components KIND NAME` and the
+fingerprint. Bounds apply to every number of a tuple.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+_KEY = "wakekit.option"
+
+
+@attrs.frozen
+class OptionInfo:
+    """What `option()` was told about a parameter; bounds are None where there is none."""
+
+    help: str = ""
+    above: float | None = None
+    below: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    choices: tuple[Any, ...] | None = None
+    unit: str | None = None
+
+    def complaint(self, value: object) -> str | None:
+        """Return what is wrong with the value, or None where it is within bounds."""
+        for number in _numbers(value):
+            if (self.above is not None and not number > self.above) or (
+                self.at_least is not None and not number >= self.at_least
+            ):
+                return f"expected {self.bounds()}, got {value!r}"
+            if (self.below is not None and not number < self.below) or (
+                self.at_most is not None and not number <= self.at_most
+            ):
+                return f"expected {self.bounds()}, got {value!r}"
+        if self.choices is not None and value not in self.choices:
+            return f"expected one of {', '.join(map(repr, self.choices))}, got {value!r}"
+        return None
+
+    def bounds(self) -> str:
+        """Describe the bounds in words, as in `a value above 0 and at most 1`; empty where there are none."""
+        parts = [
+            f"{word} {bound:g}"
+            for word, bound in (
+                ("above", self.above),
+                ("at least", self.at_least),
+                ("below", self.below),
+                ("at most", self.at_most),
+            )
+            if bound is not None
+        ]
+        return "a value " + " and ".join(parts) if parts else ""
+
+
+def _numbers(value: object) -> Iterable[float]:
+    if isinstance(value, bool):
+        return ()
+    if isinstance(value, (int, float)):
+        return (float(value),)
+    if isinstance(value, (tuple, list)):
+        return tuple(number for item in value for number in _numbers(item))
+    return ()
+
+
+def option(
+    default: Any = attrs.NOTHING,  # noqa: ANN401
+    *,
+    help: str = "",  # noqa: A002
+    above: float | None = None,
+    below: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    choices: tuple[Any, ...] | None = None,
+    unit: str | None = None,
+) -> Any:  # noqa: ANN401
+    """Declare a parameter of an attrs class; without a default a recipe must state it.
+
+    Raises ValueError when the class is built with a value outside the bounds.
+    """
+    info = OptionInfo(help, above, below, at_least, at_most, choices, unit)
+
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        complaint = info.complaint(value)
+        if complaint is not None:
+            message = f"{attribute.name}: {complaint}"
+            raise ValueError(message)
+
+    return attrs.field(default=default, validator=check, metadata={_KEY: info})
+
+
+def option_info(attribute: attrs.Attribute[Any]) -> OptionInfo:
+    """Return what was declared for a field; an empty declaration for a plain attrs field."""
+    info: OptionInfo = attribute.metadata.get(_KEY, OptionInfo())
+    return info
