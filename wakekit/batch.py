@@ -39,9 +39,7 @@ def gather(audio: Tensor, start: Tensor, low: Tensor, high: Tensor, samples: int
     The positions may be on the CPU whatever the device of the audio. Returns float32 [B, samples] on the audio's device.
     """
     device = audio.device
-    start, low, high = (
-        position.to(device, non_blocking=True).unsqueeze(1) for position in (start, low, high)
-    )
+    start, low, high = (position.to(device, non_blocking=True).unsqueeze(1) for position in (start, low, high))
     position = start + torch.arange(samples, device=device)
     inside = (position >= low) & (position < high)
     taken = audio[position.clamp_(0, max(audio.numel() - 1, 0))]

@@ -137,7 +137,7 @@ class StreamScores:
 
 @attrs.frozen
 class Detection:
-    """An event that the detector fired: the stream's audio, the time in seconds and the score at that time.
+    """An event that the detector fired: the stream's file name, the time in seconds and the score at that time.
 
     `outcome` is `hit`, `repeat` (a further detection of a word already hit) or `false accept`; `event` is the index of
     the word it belongs to.

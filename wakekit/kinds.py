@@ -233,6 +233,7 @@ class Slot:
     contract: type
     many: bool = False
     neutral: str | None = None
+    implied: bool = False
 
 
 SLOTS = (
@@ -246,7 +247,7 @@ SLOTS = (
     Slot("loss", "loss", Loss),
     Slot("optimizer", "optimizer", Optimizer),
     Slot("schedule", "schedule", Schedule, neutral="constant"),
-    Slot("trainer", "train", Trainer, neutral="standard"),
+    Slot("trainer", "train", Trainer, neutral="standard", implied=True),
     Slot("callback", "callbacks", Callback, many=True),
     Slot("scorer", "scorer", Scorer, neutral="plain"),
     Slot("calibrator", "calibrator", Calibrator, neutral="none"),

@@ -28,17 +28,18 @@ class OptionInfo:
 
     def complaint(self, value: object) -> str | None:
         """Return what is wrong with the value, or None where it is within bounds."""
+        seen = list(value) if isinstance(value, tuple) else value
         for number in _numbers(value):
             if (self.above is not None and not number > self.above) or (
                 self.at_least is not None and not number >= self.at_least
             ):
-                return f"expected {self.bounds()}, got {value!r}"
+                return f"expected {self.bounds()}, got {seen!r}"
             if (self.below is not None and not number < self.below) or (
                 self.at_most is not None and not number <= self.at_most
             ):
-                return f"expected {self.bounds()}, got {value!r}"
+                return f"expected {self.bounds()}, got {seen!r}"
         if self.choices is not None and value not in self.choices:
-            return f"expected one of {', '.join(map(repr, self.choices))}, got {value!r}"
+            return f"expected one of {', '.join(map(repr, self.choices))}, got {seen!r}"
         return None
 
     def bounds(self) -> str:

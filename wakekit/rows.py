@@ -6,11 +6,19 @@ tolerance, so that the word always ends within it of the window's end; other aud
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
 import attrs
 import torch
 from torch import Tensor
 
 from wakekit.batch import gather
+
+if TYPE_CHECKING:
+    from wakekit.data import Clip
+    from wakekit.prepared import SplitAudio
+    from wakekit.settings import Window
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -44,3 +52,46 @@ class Rows:
         low, high = self.low[rows], self.high[rows]
         real = (torch.minimum(high, first + self.window) - torch.maximum(low, first)).clamp_(0)
         return gather(self.audio, first, low, high, self.window), real.to(self.audio.device)
+
+
+def training_rows(split: SplitAudio, window: Window) -> Rows:
+    """Lay out the rows of a split.
+
+    A keyword clip is one row, whose windows end from the end of the word to `tolerance_seconds` after it. Any other clip
+    is tiled with rows half a window beyond both its ends. A share of all-zero rows keeps silence from firing.
+    """
+    rate, size = split.sample_rate, round(window.seconds * split.sample_rate)
+    parts = [_clip_rows(clip, int(start), int(length), size, round(window.tolerance_seconds * rate), rate)
+             for clip, start, length in zip(split.clips.rows, split.clips.starts, split.clips.lengths, strict=True)]  # fmt: skip
+    tables = [part for part, _ in parts]
+    pools = [pool for part, pool in parts for _ in range(len(part))]
+    others = sum(pool != "positive" for pool in pools)
+    silent = round(others * window.silence / (1 - window.silence))
+    table = torch.cat([*tables, torch.zeros(silent, 4, dtype=torch.int64)])
+    pools += ["negative"] * silent
+    return Rows(
+        audio=split.audio,
+        start=table[:, 0],
+        slack=table[:, 1],
+        low=table[:, 2],
+        high=table[:, 3],
+        labels=torch.tensor([int(pool == "positive") for pool in pools]),
+        pools={name: _positions(pools, name) for name in ("positive", "negative", "hard")},
+        window=size,
+        sample_rate=rate,
+    )
+
+
+def _clip_rows(clip: Clip, low: int, length: int, window: int, tolerance: int, rate: int) -> tuple[Tensor, str]:
+    """Return rows (start, slack, low, high) of a clip, and their pool."""
+    if clip.pool == "positive":
+        end = low + (length if clip.word is None else min(round(clip.word[1] * rate), length))
+        return torch.tensor([[end - window, tolerance, low, low + length]]), "positive"
+    tiles = torch.arange(max(1, math.ceil(length / window)))
+    first = low - window // 2 + tiles * window
+    rest = torch.tensor([window, low, low + length]).expand(len(tiles), 3)
+    return torch.cat([first.unsqueeze(1), rest], dim=1), "hard" if clip.pool == "hard" else "negative"
+
+
+def _positions(pools: list[str], name: str) -> Tensor:
+    return torch.tensor([row for row, pool in enumerate(pools) if pool == name], dtype=torch.int64)

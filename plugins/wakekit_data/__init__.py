@@ -1,0 +1,42 @@
+"""Where audio comes from, how it is divided, and how a training batch is disturbed.
+
+Importing this lists the components and imports nothing but `wakekit`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wakekit import Component, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+wakekit_api = 1
+
+
+@hookimpl
+def wakekit_components() -> Iterator[Component]:
+    """Yield the corpora, splitters and augmentations."""
+    yield Component(
+        "corpus", "espeak", "wakekit_data.espeak:EspeakCorpus", summary="synthetic speech for any keyword, made offline"
+    )
+    yield Component(
+        "corpus", "manifest", "wakekit_data.manifest:ManifestCorpus", summary="recordings listed in a JSONL manifest"
+    )
+    yield Component(
+        "corpus",
+        "folder",
+        "wakekit_data.folder:FolderCorpus",
+        summary="folders of positive, negative and other audio",
+    )
+    yield Component("splitter", "given", "wakekit_data.given:Given", summary="the splits that the corpus came with")
+    yield Component(
+        "splitter", "by-speaker", "wakekit_data.by_speaker:BySpeaker", summary="no speaker or recording on two sides"
+    )
+    yield Component(
+        "augmentation", "noise", "wakekit_data.noise:Noise", summary="background audio at a drawn signal-to-noise ratio"
+    )
+    yield Component("augmentation", "reverb", "wakekit_data.reverb:Reverb", summary="measured or synthetic rooms")
+    yield Component("augmentation", "gain", "wakekit_data.gain:Gain", summary="a drawn level")
+    yield Component("augmentation", "shift", "wakekit_data.shift:Shift", summary="a drawn shift in time")

@@ -1,0 +1,36 @@
+"""How first-party recipes score audio, calibrate and threshold the scores, and measure the result.
+
+Scores come from `scorer`s, probabilities from `calibrator`s, events from `detector`s and numbers from `metric`s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wakekit import Component, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+wakekit_api = 1
+
+
+@hookimpl
+def wakekit_components() -> Iterable[Component]:
+    """Yield the components of this plugin."""
+    here = "wakekit_evaluation"
+    yield Component("scorer", "plain", f"{here}.plain:Plain", summary="the network's score of every window")
+    yield Component(
+        "calibrator", "temperature", f"{here}.temperature:Temperature", summary="one temperature, fitted on dev"
+    )
+    yield Component("calibrator", "none", f"{here}.none_calibrator:NoCalibration", summary="probabilities as they are")
+    yield Component("detector", "vote", f"{here}.vote:Vote", summary="k of n scores, hysteresis and a lockout")
+    yield Component("metric", "roc-auc", f"{here}.roc_auc:RocAuc", summary="area under the ROC curve of clips")
+    yield Component("metric", "eer", f"{here}.eer:Eer", summary="equal error rate of clips")
+    yield Component(
+        "metric", "pauc", f"{here}.pauc:Pauc", summary="area under the ROC curve at low false positive rates"
+    )
+    yield Component(
+        "metric", "fa-per-hour", f"{here}.fa_per_hour:FaPerHour", summary="false accepts per hour of streams"
+    )
+    yield Component("metric", "false-rejects", f"{here}.false_rejects:FalseRejects", summary="share of keywords missed")

@@ -1,0 +1,24 @@
+"""How models are trained: the trainer, samplers, optimizers, schedules and callbacks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wakekit import Component, hookimpl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@hookimpl
+def wakekit_components() -> Iterable[Component]:
+    """List the components of this package."""
+    here = "wakekit_training"
+    yield Component("trainer", "standard", f"{here}.standard:Standard", summary="One loop, batched on the device.")
+    yield Component("sampler", "shuffle", f"{here}.shuffle:Shuffle", summary="Every row once an epoch.")
+    yield Component("sampler", "balanced", f"{here}.balanced:Balanced", summary="Fixed ratio of the pools in a batch.")
+    yield Component("optimizer", "adamw", f"{here}.adamw:AdamW", summary="Adam with decoupled weight decay.")
+    yield Component("optimizer", "sgd", f"{here}.sgd:SGD", summary="Stochastic gradient descent with momentum.")
+    yield Component("schedule", "constant", f"{here}.constant:Constant", summary="The same learning rate throughout.")
+    yield Component("schedule", "cosine", f"{here}.cosine:Cosine", summary="Warm-up, then half a cosine to the end.")
+    yield Component("callback", "ema", f"{here}.ema:Ema", summary="Exponential moving average of the weights.")

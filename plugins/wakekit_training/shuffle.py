@@ -1,0 +1,33 @@
+"""The sampler `shuffle`: every row once an epoch, in random order, whatever its pool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import attrs
+import torch
+from torch import Tensor
+
+from wakekit import WakekitError, option
+
+
+@attrs.frozen
+class Shuffle:
+    """Visit every row once an epoch; the last batch may be smaller."""
+
+    batch_size: int = option(96, at_least=1, help="rows in a batch")
+
+    def batches(self, pools: Mapping[str, Tensor], generator: torch.Generator) -> Sequence[Tensor]:
+        """Return a random order of all rows, cut into batches; raises WakekitError where there are no rows."""
+        rows = torch.cat(list(pools.values()))
+        if not len(rows):
+            raise WakekitError("sampler shuffle: the train split has no rows to visit")
+        return _whole_batches(rows[torch.randperm(len(rows), generator=generator)], self.batch_size)
+
+
+def _whole_batches(rows: Tensor, size: int) -> list[Tensor]:
+    batches = list(rows.split(size))
+    # BatchNorm cannot take a batch of one: the last row joins the batch before.
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches

@@ -1,0 +1,171 @@
+"""Plugins: isolated, loud, blockable, and used under the names they are listed by."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support import Typed, add_plugin
+from wakekit.errors import PluginError, WakekitError
+from wakekit.plugins import load_plugins
+from wakekit.registry import Registry
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """
+from wakekit import Component, hookimpl
+@hookimpl
+def wakekit_components():
+    yield Component("normalizer", "rasta", "acme_rasta:Rasta", version=2, summary="RASTA filtering")
+"""
+RASTA = """
+import attrs, torch
+from wakekit import option
+@attrs.frozen
+class Rasta:
+    '''Band-pass every band.'''
+    pole: float = option(0.94, above=0, below=1, help="pole of the filter")
+    def build(self, n_features): return torch.nn.Identity()
+"""
+ANY = "raise RuntimeError('no  good\\nat all')"
+
+
+def states(disabled: tuple[str, ...] = ()) -> dict[str, tuple[str, str]]:
+    """Load plugins and return the state and reason of each."""
+    return {plugin.name: (plugin.state, plugin.reason) for plugin in load_plugins(disabled)}
+
+
+@pytest.mark.parametrize(
+    ("source", "state", "words"),
+    [
+        (ANY, "failed", "RuntimeError: no good at all"),
+        ("raise SystemExit(7)", "failed", "SystemExit: 7"),
+        ("import nonexistent_thing", "failed", "nonexistent_thing"),
+        ("x = 1", "failed", "wakekit_components"),
+        ("def", "failed", "SyntaxError"),
+        ("wakekit_api = 99\n" + GOOD, "incompatible", "99"),
+        (GOOD.replace("wakekit_components", "wakekit_component"), "failed", "wakekit_component"),
+        (GOOD.replace('"normalizer"', '"normaliser"'), "failed", "unknown kind 'normaliser'"),
+        (GOOD.replace("version=2", "version='2'"), "failed", "whole number"),
+        (GOOD.replace("acme_rasta:Rasta", "acme_rasta.Rasta"), "failed", "module:Class"),
+        (GOOD.replace('yield Component("normalizer", "rasta"', 'yield Component("normalizer", "ra sta"'), "failed", "letters"),
+        (GOOD.replace("yield Component", "yield dict"), "failed", "TypeError"),
+        (GOOD + "    yield 3\n", "failed", "got 3"),
+        (GOOD + "    raise KeyError('late')\n", "failed", "late"),
+        (GOOD + GOOD.splitlines()[-1] + "\n", "failed", "twice"),
+    ],
+)  # fmt: skip
+def test_a_bad_plugin_is_reported_and_alone(
+    site: Path, source: str, state: str, words: str
+) -> None:
+    """T38: whatever a plugin does, it is listed with its reason, and the others load."""
+    add_plugin(site, "acme-bad", source)
+    found = states()
+    assert found["acme-bad"][0] == state
+    assert words in found["acme-bad"][1]
+    assert found["wakekit-data"][0] == "ok"
+
+
+def test_keyboard_interrupt_is_not_swallowed(site: Path) -> None:
+    """Ctrl-C during an import ends the command."""
+    add_plugin(site, "acme-slow", "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        states()
+
+
+@pytest.mark.parametrize("how", ["argument", "environment"])
+def test_a_disabled_plugin_is_not_imported(
+    monkeypatch: pytest.MonkeyPatch, site: Path, tmp_path: Path, how: str
+) -> None:
+    """Disabling works before the import: its code does not run."""
+    mark = tmp_path / "imported"
+    add_plugin(site, "acme-mark", f"open({str(mark)!r}, 'w')\n" + GOOD)
+    if how == "environment":
+        monkeypatch.setenv("WAKEKIT_DISABLE_PLUGINS", "other, acme-mark")
+    found = states(("acme-mark",) if how == "argument" else ())
+    assert found["acme-mark"][0] == "disabled"
+    assert not mark.exists()
+
+
+def test_two_providers_are_ambiguous_at_use_only(site: Path) -> None:
+    """T39: a name offered twice is an error that names both, and a qualified name picks one."""
+    add_plugin(site, "acme", GOOD, distribution="acme-wake", version="0.3")
+    add_plugin(site, "bell", GOOD, version="2.0")
+    registry = Registry(load_plugins())
+    with pytest.raises(PluginError, match=r"acme \(acme-wake 0\.3\) and bell \(bell 2\.0\).*'acme:rasta' or 'bell:rasta'"):
+        registry.find("normalizer", "rasta")
+    assert registry.find("normalizer", "bell:rasta").plugin.name == "bell"
+    assert {registry.name_of(e) for e in registry.entries("normalizer")} >= {"acme:rasta", "bell:rasta", "cmvn"}
+    assert registry.find("normalizer", "cmvn").component.name == "cmvn"
+
+
+def test_unknown_names_come_with_a_suggestion(site: Path) -> None:
+    """The nearest name first, then what there is; an uninstalled or failed plugin is named."""
+    add_plugin(site, "acme", ANY)
+    registry = Registry(load_plugins())
+    with pytest.raises(WakekitError, match="unknown normalizer 'cmnv' \\(did you mean 'cmvn'\\?\\)") as caught:
+        registry.find("normalizer", "cmnv")
+    assert caught.value.exit_code == 2
+    with pytest.raises(PluginError, match=r"plugin acme \(acme 1\.0\), which is failed: RuntimeError: no good"):
+        registry.find("normalizer", "acme:rasta")
+    with pytest.raises(PluginError, match="'nobody', which is not installed"):
+        registry.find("normalizer", "nobody:rasta")
+    with pytest.raises(PluginError, match="may offer it: acme"):
+        registry.find("normalizer", "zzzz")
+
+
+def test_a_strangers_component_is_listed_described_and_checked_alike(
+    site: Path, recipe_file: Path, typed: Typed
+) -> None:
+    """T36, T37: what is listed can be used, and its options reach it."""
+    add_plugin(site, "acme", GOOD)
+    (site / "acme_rasta.py").write_text(RASTA)
+    assert "rasta" in typed("components", "normalizer").out
+    described = typed("components", "normalizer", "rasta").out
+    assert "version 2" in described
+    assert "pole    float  0.94     above 0 and below 1  pole of the filter" in described
+    good = typed("show", recipe_file, "--set", "normalizer={type='rasta', pole=0.5}")
+    assert "pole = 0.5" in good.out
+    bad = typed("check", recipe_file, "--set", "normalizer={type='acme:rasta', pol=0.5}")
+    assert bad.code == 2
+    assert "unknown option 'pol' of acme:rasta (did you mean 'pole'?)" in bad.err
+
+
+def test_plugin_trouble_in_a_recipe_is_exit_3(site: Path, recipe_file: Path, typed: Typed) -> None:
+    """A recipe that needs a failed plugin says so, and one whose module cannot be imported, without a traceback."""
+    add_plugin(site, "acme", ANY)
+    add_plugin(site, "bell", GOOD.replace("acme_rasta", "missing_module"))
+    for name, words in (("acme:rasta", "RuntimeError: no good at all"), ("bell:rasta", "missing_module")):
+        answer = typed("check", recipe_file, "--set", f"normalizer={name}")
+        assert answer.code == 3, answer.err
+        assert words in answer.err
+    listed = typed("plugins")
+    assert listed.code == 0
+    assert "failed" in listed.out
+    with_disabled = typed("check", recipe_file, "--disable-plugin", "wakekit-features")
+    assert with_disabled.code == 3
+    assert "disabled" in with_disabled.err
+
+
+def test_listing_imports_nothing_heavy() -> None:
+    """T45: `components` runs without torch, numpy, scikit-learn or any component's module; `--help` without plugins."""
+    script = (
+        "import sys; from wakekit.cli import main\n"
+        "try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'sklearn', 'scipy', 'numba', 'rich', 'cattrs', 'attr', 'tomllib'} & set(sys.modules)\n"
+        "plugins = {m for m in sys.modules if m.startswith('wakekit_')}\n"
+        "print('HEAVY', sorted(heavy)); print('PLUGINS', len(plugins), {m for m in plugins if '.' in m})"
+    )
+    def run(arguments: list[str]) -> str:
+        command = [sys.executable, "-c", script.replace("{arguments!r}", repr(arguments))]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    listed = run(["components"])
+    assert "HEAVY []" in listed
+    assert "PLUGINS 5 set()" in listed
+    assert "PLUGINS 0 set()" in run(["--help"])

@@ -1,0 +1,117 @@
+"""The house: who may import whom, what the core may know, and what importing it may cost."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import wakekit
+from wakekit.kinds import KINDS, SLOTS
+from wakekit.registry import installed
+
+CORE = Path(wakekit.__file__).parent
+# From the top of the house to its foundations: a module imports only from lines below its own.
+LAYERS = (
+    ("__main__",),
+    ("cli",),
+    ("pipeline", "summary", "listing", "console"),
+    ("prepare_stage", "train_stage", "score_stage", "judge_stage"),
+    ("streams", "compose", "fingerprint", "geometry", "training"),
+    ("rows",),
+    ("prepared", "operating", "sweep"),
+    ("recipe", "artifacts", "audio", "leakage", "events", "curves", "network"),
+    ("converter", "manifest", "intervals", "settings"),
+    ("manifest_line",),
+    ("layers",),
+    ("registry", "positions"),
+    ("plugins",),
+    ("kinds", "batch"),
+    ("data", "options", "hookspecs", "progress"),
+    ("errors",),
+)
+
+
+def modules(folder: Path) -> list[Path]:
+    """Return the Python files of a package, recursively."""
+    return sorted(folder.rglob("*.py"))
+
+
+def imported(path: Path, *, typing: bool = False) -> set[str]:
+    """Return the modules that a file imports; those under TYPE_CHECKING only where `typing` says so."""
+    tree = ast.parse(path.read_text())
+    if not typing:
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return found
+
+
+def plugin_folders() -> list[Path]:
+    """Return the folders of the first-party plugins, wherever they are installed."""
+    import importlib  # noqa: PLC0415
+
+    names = {plugin.module for plugin in installed().plugins if plugin.name.startswith("wakekit-")}
+    return [Path(str(importlib.import_module(name).__file__)).parent for name in sorted(names)]
+
+
+def test_importing_wakekit_imports_nothing_heavy() -> None:
+    """`import wakekit` brings in neither torch nor numpy, attrs or cattrs."""
+    code = "import sys, wakekit; print([m for m in ('torch','numpy','attr','cattrs','scipy','rich') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_core_imports_no_plugin_and_knows_no_component() -> None:
+    """No core module imports `wakekit_*` or names a component, save the neutral ones that `kinds` declares."""
+    neutral = {slot.neutral for slot in SLOTS}
+    registry = installed()
+    names = {
+        entry.component.name
+        for kind in KINDS
+        for entry in registry.entries(kind)
+        if entry.plugin.name.startswith("wakekit-")
+    } - neutral
+    # Words that are also plain English in the core: a pool's label in the audio, a kind of file, a folder.
+    names -= {"manifest", "noise", "gain", "shift", "folder"}
+    for path in modules(CORE):
+        assert not {name for name in imported(path, typing=True) if name.startswith("wakekit_")}, path
+        strings = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+        assert not strings & names, (path, strings & names)
+
+
+def test_plugins_import_the_core_only() -> None:
+    """No plugin imports another plugin, the command line or the pipeline."""
+    folders = plugin_folders()
+    assert len(folders) >= 5
+    for folder in folders:
+        for path in modules(folder):
+            names = imported(path, typing=True)
+            others = {name for name in names if name.startswith("wakekit_") and name.split(".")[0] != folder.name}
+            above = {name for name in names if name in {"wakekit.cli", "wakekit.pipeline", "wakekit.recipe"}}
+            assert not others | above, path
+
+
+def test_every_core_module_has_its_layer() -> None:
+    """A new module must be given its place in the house."""
+    known = {name for layer in LAYERS for name in layer} | {"__init__"}
+    assert {path.relative_to(CORE).with_suffix("").as_posix() for path in modules(CORE)} == known
+
+
+@pytest.mark.parametrize("level", range(len(LAYERS)))
+def test_imports_go_one_way(level: int) -> None:
+    """A core module imports only from layers below its own, so that there can be no cycle."""
+    below = {f"wakekit.{name}" for layer in LAYERS[level + 1 :] for name in layer}
+    for name in LAYERS[level]:
+        names = {found for found in imported(CORE / f"{name}.py") if found.startswith("wakekit.")}
+        ours = {found for found in names if (CORE / f"{found.split('.')[1]}.py").exists()}
+        upward = {".".join(found.split(".")[:2]) for found in ours} - below
+        assert not upward, (name, upward)

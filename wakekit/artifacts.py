@@ -1,0 +1,120 @@
+"""The stage store: folders named by fingerprint, each written whole or not at all, each made by one process at a time.
+
+A stage works in a temporary folder that is renamed when it is done. The lock of a fingerprint belongs to the operating
+system, so that a killed process leaves none behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from wakekit.progress import Progress
+
+_SEAL = "artifact.json"
+
+
+@attrs.frozen
+class Artifact:
+    """What a stage left: its folder, and whether it was there already."""
+
+    stage: str
+    fingerprint: str
+    folder: Path
+    reused: bool
+
+
+class Store:
+    """A folder of artifacts, `root/<stage>/<fingerprint>/`."""
+
+    def __init__(self, root: Path, progress: Progress) -> None:
+        self.root = root
+        self._progress = progress
+
+    def get(self, stage: str, fingerprint: str, make: Callable[[Path], None]) -> Artifact:
+        """Return the artifact, made by `make(folder)` unless it is in the store.
+
+        Where another process is making the same one, wait for it and use its result.
+        """
+        folder = self.root / stage / fingerprint[:32]
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if _whole(folder):
+            return Artifact(stage, fingerprint, folder, reused=True)
+        with self._held(folder, stage):
+            if _whole(folder):
+                return Artifact(stage, fingerprint, folder, reused=True)
+            self._make(folder, stage, fingerprint, make)
+        return Artifact(stage, fingerprint, folder, reused=False)
+
+    def _make(self, folder: Path, stage: str, fingerprint: str, make: Callable[[Path], None]) -> None:
+        working = folder.with_name(f".{folder.name}.part")
+        for leftover in (working, folder):
+            shutil.rmtree(leftover, ignore_errors=True)
+        working.mkdir()
+        try:
+            make(working)
+            sizes = {
+                path.relative_to(working).as_posix(): path.stat().st_size
+                for path in sorted(working.rglob("*"))
+                if path.is_file()
+            }
+            seal = {"stage": stage, "fingerprint": fingerprint, "files": sizes}
+            write_text(working / _SEAL, json.dumps(seal, indent=2))
+            working.rename(folder)
+        finally:
+            shutil.rmtree(working, ignore_errors=True)
+
+    @contextmanager
+    def _held(self, folder: Path, stage: str) -> Iterator[None]:
+        lock = FileLock(folder.with_name(f".{folder.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            self._progress.note(f"{stage}: another wakekit is doing the same work; waiting for its result")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _whole(folder: Path) -> bool:
+    """Say whether an artifact is complete: sealed, and every file as long as when it was sealed."""
+    try:
+        files = json.loads((folder / _SEAL).read_text(encoding="utf-8"))["files"]
+        return all((folder / name).stat().st_size == size for name, size in files.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(name, 0o644)  # noqa: PTH101
+        os.replace(name, path)  # noqa: PTH105
+    except BaseException:
+        os.unlink(name)  # noqa: PTH108
+        raise
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy a file whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    shutil.copyfile(source, part)
+    part.replace(target)

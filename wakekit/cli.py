@@ -1,0 +1,151 @@
+"""The command line; each command imports what it needs when it runs, so that listing stays quick.
+
+Exit codes: 0 ok, 1 the run failed, 2 the recipe (or the command) is wrong, 3 plugin trouble, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from wakekit.recipe import Recipe
+    from wakekit.registry import Registry
+
+_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    from wakekit.errors import WakekitError  # noqa: PLC0415
+
+    try:
+        code: int = options.command(options)
+    except WakekitError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; finished stages are kept, and the same command goes on from there", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of a pipe went away; python would complain again when it flushes.
+        sys.stderr.close()
+        return 0
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wakekit", description="Train and judge wake-word models from recipes that name components."
+    )
+    parser.add_argument("--version", action="version", version=_Version())
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _recipe_command(commands, "check", _check, "validate a recipe without running it")
+    show = _recipe_command(commands, "show", _show, "print a recipe with bases merged and defaults filled in")
+    show.add_argument("--origin", action="store_true", help="say where each value was written")
+    run = _recipe_command(commands, "run", _run, "carry out a recipe")
+    run.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
+    run.add_argument("--quiet", action="store_true", help="print errors only")
+    components = _command(commands, "components", _components, "list components, or describe one")
+    components.add_argument("kind", nargs="?", metavar="KIND", help="only this kind")
+    components.add_argument("name", nargs="?", metavar="NAME", help="describe this component")
+    _command(commands, "plugins", _plugins, "list plugins, with state and reason")
+    return parser
+
+
+class _Version(str):
+    """The version, looked up only when it is printed."""
+
+    __slots__ = ()
+
+    def __mod__(self, _values: object) -> str:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        return f"wakekit {version('wakekit')}"
+
+
+def _command(commands: object, name: str, action: object, text: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)  # type: ignore[attr-defined]
+    parser.set_defaults(command=action)
+    parser.add_argument(
+        "--disable-plugin", action="append", default=[], metavar="NAME", help="do not import this plugin (repeatable)"
+    )
+    return parser
+
+
+def _recipe_command(commands: object, name: str, action: object, text: str) -> argparse.ArgumentParser:
+    parser = _command(commands, name, action, text)
+    parser.add_argument("recipe", metavar="RECIPE", help="a TOML file, or wakekit:NAME for a shipped one")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", dest="changes", help="change a value (repeatable)"
+    )
+    parser.add_argument(
+        "--unset", action="append", default=[], metavar="KEY", dest="drops", help="drop a table or value (repeatable)"
+    )
+    return parser
+
+
+def _registry(options: argparse.Namespace) -> Registry:
+    from wakekit.registry import installed  # noqa: PLC0415
+
+    return installed(options.disable_plugin)
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    from wakekit.recipe import load_recipe  # noqa: PLC0415
+
+    return load_recipe(options.recipe, _registry(options), changes=options.changes, drops=options.drops)
+
+
+def _check(options: argparse.Namespace) -> int:
+    recipe = _recipe(options)
+    from wakekit.geometry import geometry  # noqa: PLC0415
+
+    geometry(recipe)
+    count = len(recipe.single) + sum(map(len, recipe.many.values()))
+    print(f"{options.recipe}: ok, {count} components")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from wakekit.recipe import dump, origins_text  # noqa: PLC0415
+
+    recipe = _recipe(options)
+    print(origins_text(recipe) if options.origin else dump(recipe), end="")
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    from pathlib import Path  # noqa: PLC0415
+
+    from wakekit.console import make_progress  # noqa: PLC0415
+
+    recipe = _recipe(options)
+    from wakekit.pipeline import run  # noqa: PLC0415
+
+    done = run(recipe, Path(options.out), make_progress(quiet=options.quiet))
+    if not options.quiet:
+        from wakekit.summary import print_summary  # noqa: PLC0415
+
+        print_summary(done.folder)
+    return 0
+
+
+def _components(options: argparse.Namespace) -> int:
+    from wakekit.listing import describe, list_components  # noqa: PLC0415
+
+    registry = _registry(options)
+    print(describe(registry, options.kind, options.name) if options.name else list_components(registry, options.kind))
+    return 0
+
+
+def _plugins(options: argparse.Namespace) -> int:
+    from wakekit.listing import list_plugins  # noqa: PLC0415
+
+    print(list_plugins(_registry(options)))
+    return 0

@@ -1,0 +1,219 @@
+"""Turn recipe tables into attrs values, strictly, with every mistake at once and the path of each.
+
+cattrs coerces by default ("false" becomes True, 1.9 becomes 1): here every leaf has a hook that takes its exact type, with
+the one exception that a whole number may stand for a float.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+from cattrs import Converter
+
+from wakekit.errors import PluginError, Problem, WakekitError
+from wakekit.layers import Text
+from wakekit.options import option_info
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BuildNested = Callable[[type, object], object]
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path", dict: "a table"}
+
+
+class ProblemsError(Exception):
+    """What is wrong with a value, path by path."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = tuple(problems)
+
+
+def structure(cls: type, table: object, owner: str, nested: BuildNested | None = None) -> Any:  # noqa: ANN401
+    """Return an instance of the attrs class `cls` from a table; `owner` names it in messages.
+
+    `nested` builds fields whose type is a kind's Protocol. Raises ProblemsError with every mistake found.
+    """
+    return _table(table, cls, owner, _converter(nested))
+
+
+def value_types(cls: type) -> dict[str, Any]:
+    """Return the resolved type of every field of an attrs class; raises PluginError where a name cannot be found."""
+    try:
+        attrs.resolve_types(cls)
+    except NameError as error:
+        raise PluginError(
+            f"{cls.__module__}.{cls.__qualname__}: {error}; import the types of its options at run time, "
+            "not under TYPE_CHECKING"
+        ) from error
+    return {field.name: field.type for field in attrs.fields(cls) if field.init}
+
+
+@functools.cache
+def _converter(nested: BuildNested | None) -> Converter:
+    converter = Converter(detailed_validation=True)
+    for kind in (bool, int, str):
+        converter.register_structure_hook(kind, functools.partial(_exact, wanted=kind))
+    converter.register_structure_hook(float, _number)
+    converter.register_structure_hook(Path, _path)
+    converter.register_structure_hook_func(lambda wanted: typing.get_origin(wanted) is typing.Literal, _literal)
+    converter.register_structure_hook_func(_is_union, functools.partial(_union, converter=converter))
+    converter.register_structure_hook_func(_is_a(tuple, list), functools.partial(_sequence, converter=converter))
+    converter.register_structure_hook_func(_is_a(dict), functools.partial(_mapping, converter=converter))
+    converter.register_structure_hook_func(attrs.has, lambda value, cls: _table(value, cls, cls.__name__, converter))
+    if nested is not None:
+        converter.register_structure_hook_func(
+            lambda wanted: bool(getattr(wanted, "_is_protocol", False)), lambda value, kind: nested(kind, value)
+        )
+    return converter
+
+
+def _is_a(*containers: type) -> Callable[[Any], bool]:
+    return lambda wanted: typing.get_origin(wanted) in containers or wanted in containers
+
+
+def _mapping(value: object, wanted: Any, *, converter: Converter) -> object:  # noqa: ANN401
+    if not isinstance(value, Mapping):
+        raise ValueError(_mismatch("a table", value))
+    arm = (typing.get_args(wanted) or (str, Any))[1]
+    return dict(zip(value, _all(value.items(), (arm,) * len(value), converter), strict=True))
+
+
+def _sequence(value: object, wanted: Any, *, converter: Converter) -> object:  # noqa: ANN401
+    # cattrs would take text for a list of characters.
+    if not isinstance(value, list):
+        raise ValueError(_mismatch("a list", value))
+    arms = typing.get_args(wanted)
+    container = typing.get_origin(wanted) or wanted
+    if container is list or arms[-1:] == (Ellipsis,) or not arms:
+        arms = (arms[0] if arms else Any,) * len(value)
+    if len(value) != len(arms):
+        raise ValueError(_mismatch(f"a list of {len(arms)}", value))
+    return container(_all(enumerate(value), arms, converter))
+
+
+def _all(items: Iterable[tuple[Any, object]], arms: Sequence[Any], converter: Converter) -> list[object]:
+    """Structure every item by its arm, and raise all their problems together."""
+    made: list[object] = []
+    problems: list[Problem] = []
+    for (place, item), arm in zip(items, arms, strict=True):
+        try:
+            made.append(converter.structure(item, arm))
+        except Exception as error:  # noqa: BLE001
+            problems += [problem.under(place) for problem in problems_of(error)]
+    if problems:
+        raise ProblemsError(problems)
+    return made
+
+
+def _table(value: object, cls: type, owner: str, converter: Converter) -> Any:  # noqa: ANN401
+    if not isinstance(value, Mapping):
+        raise ProblemsError([Problem((), _mismatch("a table", value))])
+    wanted = value_types(cls)
+    fields = {field.name: field for field in attrs.fields(cls) if field.init}
+    problems = [_unknown(key, owner, list(fields)) for key in value if key not in fields]
+    given: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in value:
+            try:
+                given[name] = converter.structure(value[name], wanted[name])
+            except Exception as error:  # noqa: BLE001
+                problems += [problem.under(name) for problem in problems_of(error)]
+                continue
+            complaint = option_info(field).complaint(given[name])
+            if complaint:
+                problems.append(Problem((name,), complaint))
+        elif field.default is attrs.NOTHING:
+            problems.append(Problem((), f"missing option {name!r} of {owner}", on_key=True))
+    if problems:
+        raise ProblemsError(problems)
+    try:
+        return cls(**given)
+    except (ValueError, TypeError, WakekitError) as error:
+        raise ProblemsError([Problem((), str(error))]) from error
+
+
+def _unknown(key: str, owner: str, names: list[str]) -> Problem:
+    near = get_close_matches(key, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"options are {', '.join(names) or 'none'}"
+    return Problem((key,), f"unknown option {key!r} of {owner} ({hint})", on_key=True)
+
+
+def problems_of(error: Exception) -> list[Problem]:
+    """Return the problems that an exception of structuring stands for."""
+    if isinstance(error, ProblemsError):
+        return list(error.problems)
+    if isinstance(error, PluginError):
+        raise error
+    return [Problem((), str(error))]
+
+
+def _mismatch(wanted: str, value: object) -> str:
+    return f"expected {wanted}, got {shown(value)}"
+
+
+def shown(value: object) -> str:
+    """Return a value as a recipe would write it, shortened."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "a table"
+    text = repr(str(value)) if isinstance(value, str) else str(value)
+    return text if len(text) <= 60 else text[:57] + "…"  # noqa: PLR2004
+
+
+def _exact(value: object, _: object = None, *, wanted: type) -> object:
+    if type(value) is wanted or (wanted is str and isinstance(value, str)):
+        return str(value) if wanted is str else value
+    raise ValueError(_mismatch(_NAMES[wanted], value))
+
+
+def _number(value: object, _: object = None) -> float:
+    if type(value) not in (int, float):
+        raise ValueError(_mismatch("a number", value))
+    number = float(typing.cast("float", value))
+    if not math.isfinite(number):
+        raise ValueError(_mismatch("a finite number", value))
+    return number
+
+
+def _path(value: object, _: object = None) -> Path:
+    if not isinstance(value, str):
+        raise ValueError(_mismatch("a path", value))
+    folder = value.folder if isinstance(value, Text) else Path.cwd()
+    return (folder / Path(value).expanduser()).resolve()
+
+
+def _literal(value: object, wanted: Any) -> object:  # noqa: ANN401
+    for arm in typing.get_args(wanted):
+        if value == arm and isinstance(value, type(arm)) and not isinstance(value, bool) ^ isinstance(arm, bool):
+            return arm
+    raise ValueError(_mismatch(f"one of {', '.join(map(repr, typing.get_args(wanted)))}", value))
+
+
+def _is_union(wanted: Any) -> bool:  # noqa: ANN401
+    return typing.get_origin(wanted) in (typing.Union, types.UnionType)
+
+
+def _union(value: object, wanted: Any, *, converter: Converter) -> object:  # noqa: ANN401
+    arms = [arm for arm in typing.get_args(wanted) if arm is not type(None)]
+    failures: list[list[Problem]] = []
+    for arm in arms:
+        try:
+            return converter.structure(value, arm)
+        except Exception as error:  # noqa: BLE001
+            failures.append(problems_of(error))
+    if len(arms) == 1:
+        raise ProblemsError(failures[0])
+    if not any(problem.path for problems in failures for problem in problems):
+        raise ValueError(_mismatch(" or ".join(_NAMES.get(arm, str(arm)) for arm in arms), value))
+    # The arm that got furthest into the value is the one that was meant.
+    raise ProblemsError(max(failures, key=lambda problems: max(len(problem.path) for problem in problems)))

@@ -1,0 +1,126 @@
+"""Fingerprints: sha256 of canonical JSON of the resolved tables, in order, with each component's plugin and version.
+
+Never of a pickle, never of the difference from the defaults. A path counts as the content of what it names; device,
+threads and output places do not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from wakekit.artifacts import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wakekit.recipe import Recipe
+    from wakekit.registry import Registry
+
+# A stage's number goes up when the core's own part of its results changes.
+_STAGES = {"corpus": 1, "prepare": 1, "train": 1, "compose": 1, "score": 1, "calibrate": 1, "evaluate": 1}
+_TRAIN_SLOTS = ("frontend", "normalizer", "sampler", "augmentations", "model", "loss", "optimizer", "schedule")
+
+
+class Contents:
+    """Hashes of files and folders, remembered by size and time of change in the file `memory`."""
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known: dict[str, list[Any]] = {}
+        self._grown = False
+        if memory.is_file():
+            try:
+                self._known = json.loads(memory.read_text(encoding="utf-8"))
+            except ValueError:
+                self._known = {}
+
+    def of(self, paths: Iterable[Path]) -> str:
+        """Return one hash of the contents of all the paths; names below a folder count, the paths themselves do not."""
+        total = hashlib.sha256()
+        for path in paths:
+            if path.is_dir():
+                for inner in sorted(item for item in path.rglob("*") if item.is_file()):
+                    total.update(f"{inner.relative_to(path).as_posix()}\0{self._file(inner)}\n".encode())
+            elif path.is_file():
+                total.update(f"{self._file(path)}\n".encode())
+            else:
+                total.update(b"missing\n")
+        self._save()
+        return total.hexdigest()
+
+    def _file(self, path: Path) -> str:
+        status = path.stat()
+        stamp = [status.st_size, status.st_mtime_ns]
+        known = self._known.get(str(path))
+        if known is None or known[:2] != stamp:
+            with path.open("rb") as stream:
+                known = [*stamp, hashlib.file_digest(stream, "sha256").hexdigest()]
+            self._known[str(path)] = known
+            self._grown = True
+        return str(known[2])
+
+    def _save(self) -> None:
+        if self._grown:
+            write_text(self._memory, json.dumps(self._known))
+            self._grown = False
+
+
+def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
+    """Return the fingerprint of every stage; `evaluate` is the fingerprint of the whole run."""
+    settings, plain = recipe.settings, _Canonical(recipe.registry, contents)
+
+    def part(key: str) -> object:
+        slot_values = list(recipe.each(key).items()) if key in recipe.many else recipe[key]
+        return [key, plain(slot_values)]
+
+    prints: dict[str, str] = {}
+
+    def stage(name: str, after: str | None, parts: list[object]) -> None:
+        body = [name, _STAGES[name], prints[after] if after else "", parts]
+        prints[name] = hashlib.sha256(canonical_json(body).encode()).hexdigest()
+
+    files = getattr(recipe["corpus"], "files", tuple)
+    stage("corpus", None, [plain(settings.audio), part("corpus"), contents.of(files())])
+    stage("prepare", "corpus", [part("splitter")])
+    stage("compose", "prepare", [plain(settings.compose)])
+    training = [part(key) for key in (*_TRAIN_SLOTS, "train", "callbacks")]
+    stage("train", "prepare", [plain(settings.window), settings.precision, settings.seed, training])
+    hop = recipe["detector"].hop_seconds
+    stage("score", "train", [prints["compose"], part("scorer"), hop])
+    stage("calibrate", "score", [part("calibrator"), part("detector"), plain(settings.operating_point)])
+    stage("evaluate", "calibrate", [part("metrics")])
+    return prints
+
+
+def canonical_json(value: object) -> str:
+    """Return JSON with one spelling per value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+class _Canonical:
+    """Turns attrs values into JSON data; components carry their plugin, name and version."""
+
+    def __init__(self, registry: Registry, contents: Contents) -> None:
+        self.registry = registry
+        self.contents = contents
+
+    def __call__(self, value: Any) -> Any:  # noqa: ANN401
+        if attrs.has(type(value)):
+            fields = {field.name: self(getattr(value, field.name)) for field in attrs.fields(type(value)) if field.init}
+            entry = self.registry.entry_of(value)
+            if entry is None:
+                return fields
+            return [entry.plugin.name, entry.component.name, entry.component.version, fields]
+        if isinstance(value, Path):
+            return {"content": self.contents.of([value])}
+        if isinstance(value, (tuple, list)):
+            return [self(item) for item in value]
+        if isinstance(value, dict):
+            # Pairs, because the order of a table can matter.
+            return [[key, self(item)] for key, item in value.items()]
+        return value

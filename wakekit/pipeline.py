@@ -1,0 +1,180 @@
+"""The stages of a run, one after the other; reads like the list of stages.
+
+A stage whose fingerprint is in the store is reused. Nothing before `evaluate` is given the test split.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import torch
+
+from wakekit.artifacts import Artifact, Store, copy_file, write_text
+from wakekit.fingerprint import Contents, stage_fingerprints
+from wakekit.geometry import choose_device, geometry
+from wakekit.judge_stage import calibrate, evaluate
+from wakekit.manifest import read_manifest
+from wakekit.prepare_stage import make_corpus, make_splits
+from wakekit.recipe import Recipe, dump
+from wakekit.score_stage import compose_split, read_scores, score_split
+from wakekit.train_stage import train
+from wakekit.training import DivergedError
+
+if TYPE_CHECKING:
+    from wakekit.progress import Progress
+
+
+@attrs.frozen
+class Run:
+    """A finished run: its folder, its fingerprint, and which stages were reused."""
+
+    folder: Path
+    fingerprint: str
+    reused: tuple[str, ...]
+    done: tuple[str, ...]
+
+
+def run(recipe: Recipe, out: Path, progress: Progress) -> Run:
+    """Carry a recipe through all stages and leave its folder in `out`."""
+    geometry(recipe)
+    if recipe.settings.threads:
+        torch.set_num_threads(recipe.settings.threads)
+    return _Pipeline(recipe, out, progress).run()
+
+
+class _Pipeline:
+    def __init__(self, recipe: Recipe, out: Path, progress: Progress) -> None:
+        self.recipe, self.out, self.progress = recipe, out, progress
+        self.store = Store(out / ".store", progress)
+        self.prints = stage_fingerprints(recipe, Contents(out / ".store" / "contents.json"))
+        self.fingerprint = self.prints["evaluate"]
+        self.folder = out / f"{recipe.settings.name}-{self.fingerprint[:10]}"
+        self.stages: list[Artifact] = []
+
+    def run(self) -> Run:
+        corpus, prepared = self.prepare()
+        weights = self.train((corpus, prepared))
+        dev = self.score((corpus, prepared), weights, "dev")
+        calibration = self.calibrate((corpus, prepared), dev)
+        test = self.score((corpus, prepared), weights, "test")
+        evaluation = self.evaluate((corpus, prepared), calibration, test)
+        self.leave(weights, dev, calibration, test, evaluation)
+        reused = tuple(artifact.stage for artifact in self.stages if artifact.reused)
+        done = tuple(artifact.stage for artifact in self.stages if not artifact.reused)
+        return Run(self.folder, self.fingerprint, reused, done)
+
+    def prepare(self) -> tuple[Path, Path]:
+        """Corpus → audio store → splits → leakage check."""
+        recipe, progress = self.recipe, self.progress
+        corpus = self._stage(
+            "corpus", lambda folder: make_corpus(folder, recipe["corpus"], recipe.settings.audio, progress)
+        )
+        for note in read_manifest(corpus / "manifest.jsonl").notes:
+            progress.note(note)
+        prepared = self._stage("prepare", lambda folder: make_splits(folder, corpus, recipe["splitter"]))
+        return corpus, prepared / "manifest.jsonl"
+
+    def train(self, prepared: tuple[Path, Path]) -> Path:
+        """Normalizer fit and training loop, on train and dev."""
+
+        def make(folder: Path) -> None:
+            try:
+                train(folder, self.recipe, prepared, self.progress)
+            except DivergedError:
+                good = folder / "last_good.safetensors"
+                if good.exists():
+                    copy_file(good, self.folder / good.name)
+                    self.progress.note(f"the last good weights are in {self.folder / good.name}")
+                raise
+
+        return self._stage("train", make)
+
+    def score(self, prepared: tuple[Path, Path], weights: Path, split: str) -> Path:
+        """Raw scores of one split."""
+        recipe, progress = self.recipe, self.progress
+        composed = self._stage(
+            "compose", lambda folder: compose_split(folder, recipe, prepared, split, progress), part=split
+        )
+        model = weights / "model.safetensors"
+        return self._stage(
+            "score",
+            lambda folder: score_split(folder, recipe, prepared, composed, model, split, progress),
+            part=split,
+        )
+
+    def calibrate(self, prepared: tuple[Path, Path], dev: Path) -> Path:
+        """Calibrator and operating point, on dev scores."""
+        return self._stage(
+            "calibrate", lambda folder: calibrate(folder, self.recipe, read_scores(dev, self.recipe, prepared, "dev"))
+        )
+
+    def evaluate(self, prepared: tuple[Path, Path], calibration: Path, test: Path) -> Path:
+        """Metrics on test, at the frozen operating point."""
+        return self._stage(
+            "evaluate",
+            lambda folder: evaluate(folder, self.recipe, calibration, read_scores(test, self.recipe, prepared, "test")),
+        )
+
+    def leave(self, weights: Path, dev: Path, calibration: Path, test: Path, evaluation: Path) -> None:
+        """Gather what a person wants to read in the run's folder."""
+        files = {
+            weights / "model.safetensors": "model.safetensors",
+            weights / "history.jsonl": "history.jsonl",
+            dev / "scores.safetensors": "scores/dev.safetensors",
+            dev / "streams.jsonl": "scores/dev-streams.jsonl",
+            test / "scores.safetensors": "scores/test.safetensors",
+            test / "streams.jsonl": "scores/test-streams.jsonl",
+            calibration / "calibration.safetensors": "calibration.safetensors",
+            calibration / "operating_point.json": "operating_point.json",
+            evaluation / "detections.jsonl": "detections.jsonl",
+            evaluation / "metrics.json": "metrics.json",
+        }
+        for source, name in files.items():
+            copy_file(source, self.folder / name)
+        write_text(self.folder / "recipe.toml", dump(self.recipe))
+        write_text(self.folder / "environment.json", json.dumps(self._environment(), indent=2))
+
+    def _stage(self, stage: str, make: object, *, part: str = "") -> Path:
+        name = f"{stage}-{part}" if part else stage
+        artifact = self.store.get(name, self.prints[stage], make)  # type: ignore[arg-type]
+        self.stages.append(artifact)
+        if artifact.reused:
+            self.progress.note(f"{name}: reused {artifact.fingerprint[:10]}")
+        return artifact.folder
+
+    def _environment(self) -> dict[str, object]:
+        device = choose_device(self.recipe.settings)
+        return {
+            "fingerprint": self.fingerprint,
+            "stages": {artifact.stage: artifact.fingerprint for artifact in self.stages},
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "processor": platform.processor() or platform.machine(),
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+            "threads": torch.get_num_threads(),
+            "cpus": os.cpu_count(),
+            "commit": _commit(),
+            "packages": {dist.name: dist.version for dist in sorted(distributions(), key=lambda found: found.name)},
+        }
+
+
+def _commit() -> str | None:
+    """Return the commit of the working directory, where it is one under git."""
+    try:
+        found = subprocess.run(  # noqa: S603
+            ["git", "rev-parse", "HEAD"],  # noqa: S607
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.strip()

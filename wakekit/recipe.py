@@ -1,0 +1,282 @@
+"""A recipe, resolved: every table turned into the component it names, every default filled in, every mistake at once.
+
+The saved form (`dump`) is plain TOML without bases or variables; resolving it again gives an equal recipe.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import tomli_w
+
+from wakekit.converter import ProblemsError, shown, structure
+from wakekit.errors import PluginError, Problem, RecipeError, WakekitError
+from wakekit.kinds import SLOTS, Slot
+from wakekit.layers import KeyPath, Merged, Text, read_layers
+from wakekit.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from wakekit.registry import Entry, Registry
+
+_SLOTS = {slot.key: slot for slot in SLOTS}
+_KIND_OF = {slot.contract: slot.kind for slot in SLOTS}
+_REFERENCE = re.compile(r"\$\{([^}]*)\}")
+
+
+@attrs.frozen(eq=False)
+class Chosen:
+    """A component that a recipe chose: where it comes from and its parameters."""
+
+    entry: Entry
+    value: Any
+
+
+@attrs.frozen(eq=False)
+class Recipe:
+    """A resolved recipe.
+
+    `single` maps the key of each one-component slot to its component, `many` the key of each id-keyed slot to its
+    components by id, in the order written.
+    """
+
+    settings: Settings
+    single: Mapping[str, Chosen]
+    many: Mapping[str, Mapping[str, Chosen]]
+    merged: Merged
+    registry: Registry
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401
+        """Return the component of a one-component slot."""
+        return self.single[key].value
+
+    def each(self, key: str) -> dict[str, Any]:
+        """Return the components of an id-keyed slot by id."""
+        return {name: chosen.value for name, chosen in self.many[key].items()}
+
+
+def load_recipe(
+    path: str | Path, registry: Registry, *, changes: Sequence[str] = (), drops: Sequence[str] = ()
+) -> Recipe:
+    """Read, merge and resolve a recipe; raises RecipeError with every mistake and its place."""
+    merged = read_layers(path, changes, drops)
+    return _Resolver(registry, merged).resolve(Path(path).stem)
+
+
+class _Resolver:
+    """Collects problems over the whole recipe before any is raised."""
+
+    def __init__(self, registry: Registry, merged: Merged) -> None:
+        self.registry = registry
+        self.merged = merged
+        self.problems: list[Problem] = []
+        self.plugin_trouble = 0
+
+    def resolve(self, stem: str) -> Recipe:
+        table: dict[str, Any] = self._interpolate(self.merged.table, ())
+        table.pop("vars", None)
+        single, many = {}, {}
+        for slot in SLOTS:
+            written = table.pop(slot.key, None)
+            if slot.many:
+                many[slot.key] = self._many(slot, written)
+            else:
+                single[slot.key] = self._single(slot, written)
+        settings = self._settings(table)
+        if self.problems:
+            error = RecipeError(self.merged.lines(self.problems))
+            if self.plugin_trouble == len(self.problems):
+                error.exit_code = PluginError.exit_code
+            raise error
+        settings = attrs.evolve(settings, name=settings.name or stem)
+        chosen = {key: value for key, value in single.items() if value is not None}
+        return Recipe(settings, chosen, many, self.merged, self.registry)
+
+    def _settings(self, table: dict[str, Any]) -> Any:  # noqa: ANN401
+        names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, "vars", "extends"]
+        for key in [key for key in table if key not in names]:
+            near = get_close_matches(key, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"a recipe has {', '.join(sorted(names))}"
+            self.problems.append(Problem((key,), f"unknown key {key!r} ({hint})", on_key=True))
+            del table[key]
+        table.setdefault("operating_point", {})
+        try:
+            return structure(Settings, table, "the recipe")
+        except ProblemsError as error:
+            self.problems += error.problems
+            return None
+
+    def _single(self, slot: Slot, written: object) -> Chosen | None:
+        if written is None and slot.neutral is None:
+            names = ", ".join(entry.component.name for entry in self.registry.entries(slot.kind)) or "none installed"
+            self.problems.append(Problem((), f"missing [{slot.key}]: choose a {slot.kind} with type = … ({names})"))
+            return None
+        return self._component(slot, {"type": slot.neutral} if written is None else written, (slot.key,))
+
+    def _many(self, slot: Slot, written: object) -> dict[str, Chosen]:
+        if written is None:
+            return {}
+        if not isinstance(written, dict):
+            self.problems.append(Problem((slot.key,), f"expected tables keyed by id, got {shown(written)}"))
+            return {}
+        made = {name: self._component(slot, table, (slot.key, name)) for name, table in written.items()}
+        return {name: chosen for name, chosen in made.items() if chosen is not None}
+
+    def _component(self, slot: Slot, written: object, path: KeyPath) -> Chosen | None:
+        if isinstance(written, dict) and slot.implied:
+            written = {"type": slot.neutral, **written}
+        try:
+            return build_component(self.registry, slot.kind, written)
+        except ProblemsError as error:
+            self.problems += [problem.under(*path) for problem in error.problems]
+        except PluginError as error:
+            self.plugin_trouble += 1
+            self.problems.append(Problem(_type_path(path, written), str(error)))
+        return None
+
+    def _interpolate(self, value: Any, path: KeyPath) -> Any:  # noqa: ANN401
+        if isinstance(value, dict):
+            return {key: self._interpolate(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._interpolate(item, (*path, index)) for index, item in enumerate(value)]
+        if isinstance(value, Text) and "${" in value:
+            return self._filled(value, path)
+        return value
+
+    def _filled(self, text: Text, path: KeyPath) -> Any:  # noqa: ANN401
+        whole = _REFERENCE.fullmatch(text)
+        try:
+            if whole:
+                found = self._lookup(whole[1])
+                return Text.at(text.folder, found) if isinstance(found, str) else found
+            return Text.at(text.folder, _REFERENCE.sub(lambda match: str(self._lookup(match[1])), text))
+        except LookupError as error:
+            self.problems.append(Problem(path, str(error.args[0])))
+            return Text.at(text.folder, "")
+
+    def _lookup(self, reference: str) -> Any:  # noqa: ANN401
+        if reference.startswith("env:"):
+            name = reference.removeprefix("env:")
+            if name not in os.environ:
+                raise LookupError(f"the environment variable {name} is not set; set it, as in {name}=… wakekit run …")
+            return os.environ[name]
+        variables = self.merged.table.get("vars", {})
+        name = reference.removeprefix("vars.")
+        if reference.startswith("vars.") and isinstance(variables, dict) and name in variables:
+            return variables[name]
+        raise LookupError(
+            f"unknown reference ${{{reference}}}; use ${{env:NAME}} or ${{vars.name}} with a table [vars]"
+        )
+
+
+def _type_path(path: KeyPath, written: object) -> KeyPath:
+    return (*path, "type") if isinstance(written, dict) and "type" in written else path
+
+
+def build_component(registry: Registry, kind: str, written: object) -> Chosen:
+    """Return the component that a table (or a string, short for one) describes.
+
+    Raises ProblemsError for the recipe's mistakes, PluginError for a plugin's.
+    """
+    table = {"type": written} if isinstance(written, str) else written
+    if not isinstance(table, dict):
+        raise ProblemsError([Problem((), f"expected a table or the name of a {kind}, got {shown(written)}")])
+    name = table.get("type")
+    if not isinstance(name, str):
+        message = "missing type" if name is None else f"expected the name of a {kind}, got {shown(name)}"
+        raise ProblemsError([Problem(("type",) if name is not None else (), f"{message}; {_offer(registry, kind)}")])
+    try:
+        entry = registry.find(kind, str(name))
+    except PluginError:
+        raise
+    except WakekitError as error:
+        raise ProblemsError([Problem(("type",), str(error))]) from error
+    options = {key: value for key, value in table.items() if key != "type"}
+    value = structure(registry.load(entry), options, str(name), nested=nested_builder(registry))
+    _check_files(value)
+    return Chosen(entry, value)
+
+
+def _offer(registry: Registry, kind: str) -> str:
+    return f"there are: {', '.join(entry.component.name for entry in registry.entries(kind)) or 'none'}"
+
+
+@functools.cache
+def nested_builder(registry: Registry) -> Callable[[type, object], object]:
+    """Return what builds components that are options of other components, from their kind's Protocol."""
+
+    def build(contract: type, written: object) -> object:
+        return build_component(registry, _KIND_OF[contract], written).value
+
+    return build
+
+
+def _check_files(value: object) -> None:
+    """Refuse options of type Path that name nothing: components only read what they are given."""
+    missing = [
+        Problem((field.name,), f"no such file or folder: {path}")
+        for field in attrs.fields(type(value))  # type: ignore[arg-type]
+        if isinstance(path := getattr(value, field.name), Path) and not path.exists()
+    ]
+    if missing:
+        raise ProblemsError(missing)
+
+
+def dump(recipe: Recipe) -> str:
+    """Return the recipe as TOML with every default filled in and paths absolute."""
+    return tomli_w.dumps(as_table(recipe))
+
+
+def as_table(recipe: Recipe) -> dict[str, Any]:
+    """Return the recipe as plain TOML data, top-level values first."""
+    registry = recipe.registry
+    table = _plain(recipe.settings, registry)
+    tables = {key: value for key, value in table.items() if isinstance(value, dict)}
+    scalars = {key: value for key, value in table.items() if key not in tables}
+    for slot in SLOTS:
+        if slot.many and recipe.many[slot.key]:
+            tables[slot.key] = {name: _plain(value, registry) for name, value in recipe.each(slot.key).items()}
+        elif not slot.many:
+            tables[slot.key] = _plain(recipe[slot.key], registry)
+    return scalars | tables
+
+
+def _plain(value: Any, registry: Registry) -> Any:  # noqa: ANN401
+    if attrs.has(type(value)):
+        entry = registry.entry_of(value)
+        named = {} if entry is None else {"type": registry.name_of(entry)}
+        fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.init}
+        return named | {name: _plain(item, registry) for name, item in fields.items() if item is not None}
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(item, registry) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(item, registry) for key, item in value.items()}
+    return value
+
+
+def origins_text(recipe: Recipe) -> str:
+    """Return a line per value of the resolved recipe with where it was written, or `default`."""
+    lines: list[tuple[str, str]] = []
+
+    def visit(value: object, path: KeyPath) -> None:
+        if isinstance(value, dict) and value:
+            for key, item in value.items():
+                visit(item, (*path, key))
+            return
+        layer = recipe.merged.origin(path)
+        where = "default" if layer is None else layer.place(path, on_key=True)
+        lines.append((f"{'.'.join(map(str, path))} = {json.dumps(value, ensure_ascii=False)}", where))
+
+    visit(as_table(recipe), ())
+    width = min(60, max(len(text) for text, _ in lines))
+    return "".join(f"{text:<{width}}  # {where}\n" for text, where in lines)

@@ -1,0 +1,79 @@
+"""The tables of a recipe that belong to the core rather than to a component."""
+
+from __future__ import annotations
+
+import attrs
+
+from wakekit.options import option
+
+FORMAT_VERSION = 1
+
+
+@attrs.frozen
+class Audio:
+    """`[audio]`: how recordings are read."""
+
+    sample_rate: int = option(16000, at_least=8000, at_most=48000, unit="Hz", help="rate everything is resampled to")
+    bad_files: str = option(
+        "error", choices=("error", "skip"), help="what a corrupt or empty recording does: end the run, or be left out"
+    )
+
+
+@attrs.frozen
+class Window:
+    """`[window]`: what the model sees at once."""
+
+    seconds: float = option(1.5, above=0, at_most=10, unit="s", help="length of the window")
+    tolerance_seconds: float = option(
+        0.2,
+        at_least=0,
+        at_most=2,
+        unit="s",
+        help="in training the keyword ends at most this long before the window's end",
+    )
+    silence: float = option(0.02, at_least=0, below=1, help="share of all-zero windows among the negatives of training")
+
+
+@attrs.frozen
+class Compose:
+    """`[compose]`: streams made of a split's own clips where the corpus has too few."""
+
+    minutes: float = option(
+        0.0,
+        at_least=0,
+        unit="min",
+        help="audio without the keyword that dev and test are brought up to, clips permitting",
+    )
+    seed: int = option(0, at_least=0, help="seed of the order, gaps and backgrounds")
+    silence: float = option(0.2, at_least=0, at_most=0.5, help="share of a composed stream that is gaps between clips")
+    snr_db: tuple[float, float] = option((5.0, 20.0), unit="dB", help="range of the background's SNR")
+
+
+@attrs.frozen
+class Target:
+    """`[operating_point]`: what the threshold is chosen for, on dev."""
+
+    fa_per_hour: float = option(
+        above=0, unit="1/h", help="false accepts per hour of audio without the keyword, at most"
+    )
+    tolerance_seconds: float = option(
+        0.5, at_least=0, at_most=5, unit="s", help="a detection counts for a keyword until this long after its end"
+    )
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The core's part of a recipe."""
+
+    wakekit: int = option(FORMAT_VERSION, choices=(FORMAT_VERSION,), help="version of the recipe format")
+    name: str = option("", help="name of the run's folder; the file's name where empty")
+    seed: int = option(0, at_least=0, help="seed of training")
+    device: str = option("auto", choices=("auto", "cpu", "cuda"), help="where training and scoring run")
+    threads: int = option(0, at_least=0, help="CPU threads; 0 leaves the choice to torch")
+    precision: str = option(
+        "auto", choices=("auto", "float32", "bfloat16"), help="of training; auto is bfloat16 on CUDA, else float32"
+    )
+    audio: Audio = attrs.field(factory=Audio)
+    window: Window = attrs.field(factory=Window)
+    compose: Compose = attrs.field(factory=Compose)
+    operating_point: Target

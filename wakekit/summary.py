@@ -1,0 +1,93 @@
+"""The table at the end of a run: what was measured, with its interval, in words that need no manual."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+_PIPE_WIDTH = 120
+
+
+def print_summary(folder: Path) -> None:
+    """Print the result of the run in `folder` to standard output."""
+    report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    width = None if sys.stdout.isatty() else _PIPE_WIDTH
+    console = Console(width=width, highlight=False)
+    console.print(f"\nresults of {folder}", style="bold", markup=False, soft_wrap=True)
+    console.print(_headline(report["operating_point"]), markup=False)
+    console.print(_metrics(report["metrics"]))
+    if report["streams"]:
+        console.print(_streams(report["streams"]))
+    for warning in report["warnings"]:
+        console.print(f"warning: {warning}", style="yellow", markup=False)
+
+
+def _headline(point: dict[str, Any]) -> str:
+    return (
+        f"threshold {point['threshold']:.4g}, chosen on dev for at most {point['target_fa_per_hour']:g} false accepts per "
+        f"hour; there it missed {point['misses']} of {point['events']} and accepted {point['false_accepts']} falsely in "
+        f"{point['hours']:.2f} h\n{point['message']}"
+    ).rstrip()
+
+
+def _metrics(metrics: dict[str, list[dict[str, Any]]]) -> Table:
+    table = Table(title="on the test split, at that threshold", title_justify="left")
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    table.add_column("from")
+    for measures in metrics.values():
+        for measure in measures:
+            table.add_row(
+                measure["name"], _number(measure["value"], measure["unit"]), _interval(measure), _origin(measure)
+            )
+    return table
+
+
+def _number(value: float | None, unit: str) -> str:
+    if value is None:
+        return "–"
+    if unit == "%":
+        return f"{value:.2f} %"
+    return f"{value:.4g} {unit}".rstrip()
+
+
+def _interval(measure: dict[str, Any]) -> str:
+    if measure["low"] is None:
+        return "–"
+    unit = measure["unit"]
+    return f"{_number(measure['low'], '')} to {_number(measure['high'], unit)}"
+
+
+def _origin(measure: dict[str, Any]) -> str:
+    counts = ", ".join(f"{_number(value, '')} {name.replace('_', ' ')}" for name, value in measure["counts"].items())
+    parts = [part for part in (counts, measure["method"], measure["note"]) if part]
+    return "; ".join(parts)
+
+
+def _streams(rows: list[dict[str, Any]]) -> Table:
+    table = Table(title="stream by stream", title_justify="left")
+    for name in ("stream", "hours", "keywords", "hits", "misses", "false accepts"):
+        table.add_column(name, justify="left" if name == "stream" else "right")
+    for row in rows if len(rows) <= 12 else _totals(rows):  # noqa: PLR2004
+        name = Path(row["stream"]).name + (" (composed)" if row["composed"] else "")
+        values = (row["events"], row["hits"], row["misses"], row["false_accepts"])
+        table.add_row(name, f"{row['hours_without_keyword']:.2f}", *map(str, values))
+    return table
+
+
+def _totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Add up recorded and composed streams where there are too many to list."""
+    totals = []
+    for composed in (False, True):
+        some = [row for row in rows if bool(row["composed"]) == composed]
+        if some:
+            keys = ("hours_without_keyword", "events", "hits", "misses", "false_accepts")
+            sums = {key: sum(row[key] for row in some) for key in keys}
+            totals.append({"stream": f"{len(some)} streams", "composed": composed, **sums})
+    return totals
