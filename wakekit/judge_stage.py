@@ -41,12 +41,14 @@ def calibrate(folder: Path, recipe: Recipe, dev: SplitScores) -> None:
         [calibrated_stream(calibrator, scores) for scores in dev.streams],
         recipe["corpus"].keyword,
         tolerance=target.tolerance_seconds,
+        max_fa_per_hour=max(_SWEPT_FA_PER_HOUR, target.fa_per_hour),
     )
     point = choose(curve, target.fa_per_hour, calibration=_identity(calibrator))
     save_file(calibrator.state_dict() or _NOTHING, folder / "calibration.safetensors")
     write_text(folder / "operating_point.json", json.dumps(as_json(point), indent=2))
 
 
+_SWEPT_FA_PER_HOUR = 100.0
 # safetensors refuses an empty file, and a calibrator may have nothing to save.
 _NOTHING = {"__none__": torch.zeros(0)}
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-_WINDOWS_AT_ONCE = 512
+# On a CPU a batch that stays in cache is two to three times as fast as a large one.
+_WINDOWS_AT_ONCE = {"cpu": 64, "cuda": 4096}
 
 
 class Network(nn.Module):
@@ -54,7 +55,7 @@ class Network(nn.Module):
             features = self.normalizer(features)
         windows = features.unfold(2, self.window_frames, hop // self.frame_hop).transpose(1, 2)
         flat = windows.reshape(-1, *windows.shape[2:])
-        scores = [self._score(part) for part in flat.split(_WINDOWS_AT_ONCE)]
+        scores = [self._score(part) for part in flat.split(_WINDOWS_AT_ONCE.get(flat.device.type, 64))]
         return torch.cat(scores).view(windows.shape[0], windows.shape[1])
 
     def _score(self, features: Tensor) -> Tensor:

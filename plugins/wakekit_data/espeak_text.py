@@ -63,8 +63,11 @@ class Script:
         )
 
 
-def write_script(keyword: str, pronounce: Pronounce) -> Script:
-    """Return what to say for a keyword; `pronounce` gives the pronunciations of texts in IPA, one for each accent."""
+def write_script(keyword: str, pronounce: Pronounce, *, least: int = 1) -> Script:
+    """Return what to say for a keyword; `pronounce` gives the pronunciations of texts in IPA, one for each accent.
+
+    A near miss differs from the keyword in at least `least` sounds.
+    """
     keyword = " ".join(keyword.casefold().split())
     if not _KEYWORD.fullmatch(keyword):
         raise WakekitError(f"expected a keyword of letters that can be spoken, such as 'hey nova', got {keyword!r}")
@@ -76,7 +79,7 @@ def write_script(keyword: str, pronounce: Pronounce) -> Script:
     near = sorted(distance, key=lambda word: (distance[word], word))[:_NEAREST]
     families = candidates(keyword, near)
     sounds |= _sounds([text for family in families for text in family], pronounce)
-    kept = (_distinct(family, sounds, sounds[keyword]) for family in families)
+    kept = (_distinct(family, sounds, sounds[keyword], least) for family in families)
     return Script(keyword, tuple(family for family in kept if family), banned)
 
 
@@ -128,9 +131,17 @@ def _swaps(text: str) -> list[str]:
     ]
 
 
-def _distinct(texts: Iterable[str], sounds: Mapping[str, Sequence[str]], keyword: Sequence[str]) -> tuple[str, ...]:
-    """Return the texts that do not hold the keyword's sound in any accent, one for each way of sounding."""
-    kept = {sounds[text][0]: text for text in texts if sounds[text][0] and not _holds(sounds[text], keyword)}
+def _distinct(
+    texts: Iterable[str], sounds: Mapping[str, Sequence[str]], keyword: Sequence[str], least: int
+) -> tuple[str, ...]:
+    """Return the texts far enough from the keyword's sound in the first accent, and without it in any; no two alike."""
+    kept = {
+        sounds[text][0]: text
+        for text in texts
+        if sounds[text][0]
+        and not _holds(sounds[text], keyword)
+        and edit_distance(sounds[text][0], keyword[0]) >= least
+    }
     return tuple(kept.values())
 
 
