@@ -1,4 +1,4 @@
-"""What many tests share: a tiny corpus of chirps, a recipe for it, plugins laid into a folder, a way to type commands."""
+"""What many tests share: a tiny corpus of chirps, a recipe for it, plugins laid into a folder, typed commands."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RATE = 16000
 TINY = """

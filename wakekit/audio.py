@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -21,6 +20,8 @@ from wakekit.data import Clip, ImpulseResponse, Manifest, Stream
 from wakekit.errors import WakekitError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wakekit.progress import Advance, Progress
     from wakekit.settings import Audio
 

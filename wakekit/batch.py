@@ -36,7 +36,8 @@ class AudioTable:
 def gather(audio: Tensor, start: Tensor, low: Tensor, high: Tensor, samples: int) -> Tensor:
     """Cut `samples` samples at every `start` [B] out of the flat int16 `audio`, with zeros outside [low, high).
 
-    The positions may be on the CPU whatever the device of the audio. Returns float32 [B, samples] on the audio's device.
+    The positions may be on the CPU whatever the device of the audio. Returns float32 [B, samples] on the audio's
+    device.
     """
     device = audio.device
     start, low, high = (position.to(device, non_blocking=True).unsqueeze(1) for position in (start, low, high))

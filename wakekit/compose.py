@@ -7,7 +7,6 @@ the stated share of the stream; background at a drawn SNR lies under clips and g
 from __future__ import annotations
 
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,6 +16,8 @@ import numpy.typing as npt
 from wakekit.data import Clip, Event, Stream
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wakekit.prepared import SplitAudio
     from wakekit.settings import Compose
 
@@ -132,7 +133,8 @@ def _event(clip: Clip, start: float, keyword: str) -> Event:
 
 
 def _float(split: SplitAudio, start: int, length: int) -> Samples:
-    return split.samples(start, length).numpy().astype(np.float32) / 32768
+    taken: Samples = split.samples(start, length).numpy().astype(np.float32) / np.float32(32768)
+    return taken
 
 
 def _add_background(split: SplitAudio, mix: Samples, options: Compose, rng: np.random.Generator) -> None:

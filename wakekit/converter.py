@@ -1,7 +1,7 @@
 """Turn recipe tables into attrs values, strictly, with every mistake at once and the path of each.
 
-cattrs coerces by default ("false" becomes True, 1.9 becomes 1): here every leaf has a hook that takes its exact type, with
-the one exception that a whole number may stand for a float.
+cattrs coerces by default ("false" becomes True, 1.9 becomes 1): here every leaf has a hook that takes its exact type,
+with the one exception that a whole number may stand for a float.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _converter(nested: BuildNested | None) -> Converter:
         converter.register_structure_hook(kind, functools.partial(_exact, wanted=kind))
     converter.register_structure_hook(float, _number)
     converter.register_structure_hook(Path, _path)
-    converter.register_structure_hook_func(lambda wanted: typing.get_origin(wanted) is typing.Literal, _literal)
+    converter.register_structure_hook_func(_is_literal, _literal)
     converter.register_structure_hook_func(_is_union, functools.partial(_union, converter=converter))
     converter.register_structure_hook_func(_is_a(tuple, list), functools.partial(_sequence, converter=converter))
     converter.register_structure_hook_func(_is_a(dict), functools.partial(_mapping, converter=converter))
@@ -190,6 +190,11 @@ def _path(value: object, _: object = None) -> Path:
         raise ValueError(_mismatch("a path", value))
     folder = value.folder if isinstance(value, Text) else Path.cwd()
     return (folder / Path(value).expanduser()).resolve()
+
+
+def _is_literal(wanted: Any) -> bool:  # noqa: ANN401
+    origin: Any = typing.get_origin(wanted)
+    return origin is typing.Literal
 
 
 def _literal(value: object, wanted: Any) -> object:  # noqa: ANN401

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
 
@@ -26,10 +25,10 @@ SPLITS = ("train", "dev", "test")
 class Clip:
     """A short labelled stretch of audio.
 
-    `pool` is what the label means for training: `positive` (the keyword), `negative` (other speech), `hard` (a near miss)
-    or `background` (also the source of noise). `word` is the [start, end] of the keyword from the start of the clip.
-    `group` is a household, `source` the recording the clip was cut from; both stay on one side of a split, as does
-    `sha256`, the hash of the samples.
+    `pool` is what the label means for training: `positive` (the keyword), `negative` (other speech), `hard` (a near
+    miss) or `background` (also the source of noise). `word` is the [start, end] of the keyword from the start of the
+    clip. `group` is a household, `source` the recording the clip was cut from; both stay on one side of a split, as
+    does `sha256`, the hash of the samples.
     """
 
     audio: Path
@@ -128,7 +127,8 @@ class StreamScores:
 
     def times(self, frames: IntArray) -> FloatArray:
         """Return the times of the given frames in seconds."""
-        return frames * self.hop_seconds + self.first_seconds
+        found: FloatArray = frames * np.float64(self.hop_seconds) + self.first_seconds
+        return found
 
     def scored_seconds(self) -> float:
         """Return the seconds of audio that scores exist for: from the first score to the last."""
@@ -165,8 +165,8 @@ class Miss:
 class OperatingPoint:
     """The threshold chosen on dev and frozen, with what it was chosen for and what it reached there.
 
-    `reachable` is False where no threshold meets the target; then `threshold` is the one with the fewest false accepts and
-    `message` says what was reached. `hours` are the hours of dev audio behind the choice.
+    `reachable` is False where no threshold meets the target; then `threshold` is the one with the fewest false accepts
+    and `message` says what was reached. `hours` are the hours of dev audio behind the choice.
     """
 
     threshold: float
@@ -187,9 +187,9 @@ class OperatingPoint:
 class Measure:
     """One number with its interval.
 
-    `low` and `high` bound it at `level`; None where no interval can be had, and then `note` says why. `method` names the
-    interval, `simple` is the interval that ignores clustering, where the headline accounts for it. `counts` holds what the
-    number was computed from (events, hours, clips, speakers).
+    `low` and `high` bound it at `level`; None where no interval can be had, and then `note` says why. `method` names
+    the interval, `simple` is the interval that ignores clustering, where the headline accounts for it. `counts` holds
+    what the number was computed from (events, hours, clips, speakers).
     """
 
     name: str

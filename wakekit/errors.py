@@ -1,11 +1,15 @@
 """The errors a user can cause, each with the exit code that the command line returns for it.
 
-A message is one sentence that says what is wrong, where, and what to do; the command line prints it without a traceback.
+A message is one sentence that says what is wrong, where, and what to do; the command line prints it without a
+traceback.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class WakekitError(Exception):
@@ -23,8 +27,8 @@ class PluginError(WakekitError):
 class Problem:
     """One mistake in a recipe: the path of the key it concerns and what is wrong with it.
 
-    `path` holds table keys and array positions, as in `("metrics", "eer", "type")`. `on_key` says whether the key itself
-    is wrong (unknown, missing) rather than its value.
+    `path` holds table keys and array positions, as in `("metrics", "eer", "type")`. `on_key` says whether the key
+    itself is wrong (unknown, missing) rather than its value.
     """
 
     __slots__ = ("message", "on_key", "path")

@@ -1,15 +1,19 @@
 """The plugin contract on one page: a plugin lists its components, and importing it imports nothing heavy.
 
 A plugin is a package with an entry point in the group `wakekit` whose module implements `wakekit_components`. A module
-may state `wakekit_api = 1`, the version of this contract it was written for; a plugin for another version is not loaded.
+may state `wakekit_api = 1`, the version of this contract it was written for; a plugin for another version is not
+loaded.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pluggy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 API_VERSION = 1
 GROUP = "wakekit"
@@ -22,8 +26,8 @@ hookimpl = pluggy.HookimplMarker("wakekit")
 class Component:
     """One thing a plugin offers.
 
-    `target` is `module:Class` and is imported only when a recipe names the component. `version` goes up when its results
-    change: it is part of every fingerprint.
+    `target` is `module:Class` and is imported only when a recipe names the component. `version` goes up when its
+    results change: it is part of every fingerprint.
     """
 
     kind: str

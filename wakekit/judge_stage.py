@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -24,6 +23,8 @@ from wakekit.operating import choose
 from wakekit.sweep import sweep
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wakekit.data import FloatArray
     from wakekit.recipe import Recipe
     from wakekit.score_stage import SplitScores

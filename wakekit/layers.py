@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 KeyPath = tuple[str | int, ...]
 Table = dict[str, Any]
+Source = Callable[[KeyPath], "Layer"]
 _SHIPPED = "wakekit:"
 _WORD = re.compile(r"[A-Za-z_][\w.:-]*")
 _BAD_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
@@ -100,7 +102,7 @@ def read_layers(recipe: str | Path, changes: Sequence[str] = (), drops: Sequence
     top, table, origins = _read(str(recipe), (), ())
     for change in changes:
         layer, changed = _change(change)
-        _merge(table, changed, (), layer, origins)
+        _merge(table, changed, origins, _always(layer))
     for drop in drops:
         _drop(table, drop, origins)
     return Merged(table, origins, top)
@@ -157,8 +159,8 @@ def _extended(
     origins: dict[KeyPath, Layer] = {}
     for base in bases:
         _, below, below_origins = _read(base, above, blame)
-        _merge(merged, below, (), None, origins, below_origins)
-    _merge(merged, table, (), layer, origins)
+        _merge(merged, below, origins, below_origins.__getitem__)
+    _merge(merged, table, origins, _always(layer))
     return layer, merged, origins
 
 
@@ -195,29 +197,25 @@ def _short_forms(table: Table) -> Table:
 
 
 def _merge(
-    below: Table,
-    above: Mapping[str, Any],
-    path: KeyPath,
-    layer: Layer | None,
-    origins: dict[KeyPath, Layer],
-    known: Mapping[KeyPath, Layer] | None = None,
+    below: Table, above: Mapping[str, Any], origins: dict[KeyPath, Layer], source: Source, path: KeyPath = ()
 ) -> None:
-    """Lay `above` over `below` in place; origins come from `known` where given, else they are `layer`."""
+    """Lay `above` over `below` in place; `source` says who wrote a path of `above`."""
     for key, value in above.items():
         here = (*path, key)
-        source = known.get(here) if known is not None else layer
         old = below.get(key)
         if isinstance(value, dict) and isinstance(old, dict) and not _replaces(value, old):
-            if layer is not None and here not in origins:
-                origins[here] = layer
-            _merge(old, value, here, layer, origins, known)
+            origins.setdefault(here, source(here))
+            _merge(old, value, origins, source, here)
             continue
         _forget(origins, here)
         below[key] = {} if isinstance(value, dict) else value
-        if source is not None:
-            origins[here] = source
+        origins[here] = source(here)
         if isinstance(value, dict):
-            _merge(below[key], value, here, layer, origins, known)
+            _merge(below[key], value, origins, source, here)
+
+
+def _always(layer: Layer) -> Source:
+    return lambda _path: layer
 
 
 def _replaces(value: Table, old: Table) -> bool:
@@ -240,9 +238,7 @@ def _change(text: str) -> tuple[Layer, Table]:
         # A bare word is what one types for a component's name.
         if not _WORD.fullmatch(value.strip()):
             raise RecipeError(
-                [
-                    f"{layer.label}: expected a TOML value, got {value.strip()!r}; quote text, as in --set 'KEY=\"some text\"'"
-                ]
+                [f"{layer.label}: expected a TOML value, got {value.strip()!r}; quote text: --set 'KEY=\"a b\"'"]
             ) from None
         try:
             table = tomllib.loads(f"{key} = '{value.strip()}'")

@@ -90,7 +90,7 @@ def type_name(wanted: object) -> str:
 
     names = {bool: "bool", int: "int", float: "float", str: "text", Path: "path", type(None): "nothing"}
     if wanted in names:
-        return names[wanted]  # type: ignore[index]
+        return names[wanted]
     return str(wanted).replace("typing.", "").replace("wakekit.kinds.", "")
 
 

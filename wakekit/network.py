@@ -1,7 +1,7 @@
 """The trained network as one module: frontend, normalizer and model, from audio to log-odds.
 
-Windows of a stream share frames: features are computed once per chunk and unfolded, which is exact because frontends are
-uncentred. Only a normalizer of scope `corpus` runs before the unfolding; any other sees each window by itself.
+Windows of a stream share frames: features are computed once per chunk and unfolded, which is exact because frontends
+are uncentred. Only a normalizer of scope `corpus` runs before the unfolding; any other sees each window by itself.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Network(nn.Module):
         """Return the keyword's log-odds [N] against every other class, of normalized features [N, F, T]."""
         logits = self.model(features).float()
         rest = torch.cat([logits[:, :1], logits[:, 2:]], dim=1)
-        return logits[:, 1] - rest.logsumexp(dim=1)
+        odds: Tensor = logits[:, 1] - rest.logsumexp(dim=1)
+        return odds
 
     def score_windows(self, audio: Tensor, hop: int) -> Tensor:
         """Return the log-odds float32 [B, n] of every window of `audio` [B, S], one each `hop` samples.

@@ -6,10 +6,12 @@ fingerprint. Bounds apply to every number of a tuple.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _KEY = "wakekit.option"
 

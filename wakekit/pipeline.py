@@ -105,7 +105,7 @@ class _Pipeline:
         model = weights / "model.safetensors"
         return self._stage(
             "score",
-            lambda folder: score_split(folder, recipe, prepared, composed, model, split, progress),
+            lambda folder: score_split(folder, recipe, prepared, composed, model, split=split, progress=progress),
             part=split,
         )
 
@@ -168,7 +168,7 @@ class _Pipeline:
 def _commit() -> str | None:
     """Return the commit of the working directory, where it is one under git."""
     try:
-        found = subprocess.run(  # noqa: S603
+        found = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607
             capture_output=True,
             text=True,

@@ -59,7 +59,8 @@ def load_plugins(disabled: Collection[str] = ()) -> tuple[Plugin, ...]:
 
 
 def _load(point: EntryPoint, blocked: Collection[str]) -> Plugin:
-    state, reason, components = "ok", "", ()
+    state, reason = "ok", ""
+    components: tuple[Component, ...] = ()
     if point.name in blocked:
         state, reason = "disabled", "disabled by the user, not imported"
     else:

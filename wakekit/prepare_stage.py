@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,6 +15,8 @@ from wakekit.manifest import read_manifest, write_manifest
 from wakekit.prepared import rows_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wakekit.kinds import Corpus, Splitter
     from wakekit.progress import Progress
     from wakekit.settings import Audio

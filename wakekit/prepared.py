@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -13,6 +12,9 @@ from torch import Tensor
 from wakekit.batch import AudioTable
 from wakekit.data import Clip, ImpulseResponse, Manifest, Stream
 from wakekit.manifest import read_manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @attrs.frozen(eq=False)

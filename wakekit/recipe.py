@@ -9,6 +9,7 @@ import functools
 import json
 import os
 import re
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,11 @@ from wakekit.converter import ProblemsError, shown, structure
 from wakekit.errors import PluginError, Problem, RecipeError, WakekitError
 from wakekit.kinds import SLOTS, Slot
 from wakekit.layers import KeyPath, Merged, Text, read_layers
+from wakekit.registry import Entry, Registry
 from wakekit.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from wakekit.registry import Entry, Registry
+    from collections.abc import Callable, Sequence
 
 _SLOTS = {slot.key: slot for slot in SLOTS}
 _KIND_OF = {slot.contract: slot.kind for slot in SLOTS}

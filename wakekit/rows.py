@@ -1,7 +1,8 @@
 """Rows of training audio: regions of the flat audio from which windows are cropped, batched on the device.
 
-A row is a region a little longer than the window; a crop starts anywhere in its slack. For the keyword the slack is the
-tolerance, so that the word always ends within it of the window's end; other audio is tiled, so that an epoch covers all.
+A row is a region a little longer than the window; a crop starts anywhere in its slack. For the keyword the slack is
+the tolerance, so that the word always ends within it of the window's end; other audio is tiled, so that an epoch
+covers all of it.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ class Rows:
 def training_rows(split: SplitAudio, window: Window) -> Rows:
     """Lay out the rows of a split.
 
-    A keyword clip is one row, whose windows end from the end of the word to `tolerance_seconds` after it. Any other clip
+    A keyword clip is one row, whose windows end up to `tolerance_seconds` after the word. Any other clip
     is tiled with rows half a window beyond both its ends. A share of all-zero rows keeps silence from firing.
     """
     rate, size = split.sample_rate, round(window.seconds * split.sample_rate)
-    parts = [_clip_rows(clip, int(start), int(length), size, round(window.tolerance_seconds * rate), rate)
-             for clip, start, length in zip(split.clips.rows, split.clips.starts, split.clips.lengths, strict=True)]  # fmt: skip
+    sizes = {"window": size, "tolerance": round(window.tolerance_seconds * rate), "rate": rate}
+    spans = zip(split.clips.rows, split.clips.starts.tolist(), split.clips.lengths.tolist(), strict=True)
+    parts = [_clip_rows(clip, start, length, **sizes) for clip, start, length in spans]
     tables = [part for part, _ in parts]
     pools = [pool for part, pool in parts for _ in range(len(part))]
     others = sum(pool != "positive" for pool in pools)
@@ -82,7 +84,7 @@ def training_rows(split: SplitAudio, window: Window) -> Rows:
     )
 
 
-def _clip_rows(clip: Clip, low: int, length: int, window: int, tolerance: int, rate: int) -> tuple[Tensor, str]:
+def _clip_rows(clip: Clip, low: int, length: int, *, window: int, tolerance: int, rate: int) -> tuple[Tensor, str]:
     """Return rows (start, slack, low, high) of a clip, and their pool."""
     if clip.pool == "positive":
         end = low + (length if clip.word is None else min(round(clip.word[1] * rate), length))

@@ -1,8 +1,7 @@
-"""The score stage: raw scores of one split's clips and streams, composed ones included; the expensive pass, done once."""
+"""The score stage: raw scores of one split's clips and streams, composed ones included; done once."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -21,6 +20,8 @@ from wakekit.prepared import Placed, map_audio, open_split
 from wakekit.streams import score_clips, score_stream, score_streams
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wakekit.progress import Progress
     from wakekit.recipe import Recipe
 
@@ -67,6 +68,7 @@ def score_split(
     prepared: tuple[Path, Path],
     composed: Path,
     weights: Path,
+    *,
     split: str,
     progress: Progress,
 ) -> None:

@@ -1,7 +1,7 @@
-"""Score long audio in bounded memory: a stream is cut into chunks of windows, and no score depends on where the cuts are.
+"""Score long audio in bounded memory: a stream is cut into chunks of windows, and no score depends on the cuts.
 
-A score's time is the end of its window. The first score of a stream comes when the first window is full, so that an empty
-buffer is never scored.
+A score's time is the end of its window. The first score of a stream comes when the first window is full, so that an
+empty buffer is never scored.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ def print_summary(folder: Path) -> None:
 
 def _headline(point: dict[str, Any]) -> str:
     return (
-        f"threshold {point['threshold']:.4g}, chosen on dev for at most {point['target_fa_per_hour']:g} false accepts per "
-        f"hour; there it missed {point['misses']} of {point['events']} and accepted {point['false_accepts']} falsely in "
-        f"{point['hours']:.2f} h\n{point['message']}"
+        f"threshold {point['threshold']:.4g}, chosen on dev for at most {point['target_fa_per_hour']:g} false accepts "
+        f"per hour; there it missed {point['misses']} of {point['events']} and accepted {point['false_accepts']} "
+        f"falsely in {point['hours']:.2f} h\n{point['message']}"
     ).rstrip()
 
 

@@ -1,8 +1,8 @@
 """The training contract: what a trainer is given and returns, and what callbacks see and may change.
 
-Callbacks are called in the order of the recipe. Each may read the whole `TrainingState` and change: the learning rate and
-gradients through `optimizer` and `model`, `evaluated` (the module that is validated and saved), and `stop`. It never sees a
-detector, calibrator or operating point. A callback that raises ends the training with its error.
+Callbacks are called in the order of the recipe. Each may read the whole `TrainingState` and change: the learning rate
+and gradients through `optimizer` and `model`, `evaluated` (the module that is validated and saved), and `stop`. It
+never sees a detector, calibrator or operating point. A callback that raises ends the training with its error.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class TrainTask:
     """Everything a trainer needs.
 
     `waveform_augmentations` and `feature_augmentations` are built and apply in order. `frontend` and `normalizer` are
-    modules on `device`; the normalizer is fitted. `record` takes one JSON-ready row of history at a time. `precision` is
-    `float32` or `bfloat16` (autocast).
+    modules on `device`; the normalizer is fitted. `record` takes one JSON-ready row of history at a time. `precision`
+    is `float32` or `bfloat16` (autocast).
     """
 
     train: Rows
@@ -73,16 +73,20 @@ class Hooks(Protocol):
     """What a callback is told; derive from it and write the hooks you need, the others do nothing."""
 
     def fit_started(self, state: TrainingState) -> None:
-        """Training is about to begin."""
+        """Training is about to begin: model and optimizer exist."""
+        return
 
     def step_ended(self, state: TrainingState) -> None:
         """The optimizer has stepped."""
+        return
 
     def epoch_ended(self, state: TrainingState) -> None:
         """An epoch is over and has not been validated yet."""
+        return
 
     def fit_ended(self, state: TrainingState) -> None:
         """Training is over."""
+        return
 
 
 @attrs.frozen(eq=False)

@@ -42,7 +42,9 @@ class EspeakCorpus:
     speakers: int = option(90, at_least=1, help="number of voices; about 100 are to be had")
     positives_per_speaker: int = option(10, at_least=1, help="clips of the keyword")
     near_misses_per_speaker: int = option(10, at_least=0, help="clips of words close to the keyword")
-    near_miss_distance: int = option(2, at_least=1, help="sounds in which a near miss differs from the keyword, at least")
+    near_miss_distance: int = option(
+        2, at_least=1, help="sounds in which a near miss differs from the keyword, at least"
+    )
     other_per_speaker: int = option(10, at_least=0, help="clips of other sentences")
     stream_seconds_per_speaker: float = option(120.0, at_least=0, unit="s", help="length of each speaker's stream")
     keywords_per_stream: int = option(4, at_least=0, help="keywords planted in each stream")
@@ -59,7 +61,9 @@ class EspeakCorpus:
         """Make all audio in `folder` and return its manifest."""
         espeak = find_espeak()
         voices = self._voices(espeak)
-        script = write_script(self.keyword, lambda texts: espeak.phonemes(self.accents, texts), least=self.near_miss_distance)
+        script = write_script(
+            self.keyword, lambda texts: espeak.phonemes(self.accents, texts), least=self.near_miss_distance
+        )
 
         with progress.task("espeak", len(voices)) as advance:
             recorded = in_parallel(

@@ -138,9 +138,7 @@ def _distinct(
     kept = {
         sounds[text][0]: text
         for text in texts
-        if sounds[text][0]
-        and not _holds(sounds[text], keyword)
-        and edit_distance(sounds[text][0], keyword[0]) >= least
+        if sounds[text][0] and not _holds(sounds[text], keyword) and edit_distance(sounds[text][0], keyword[0]) >= least
     }
     return tuple(kept.values())
 

@@ -33,7 +33,7 @@ _NO_SPEAKERS = (
 class FolderCorpus:
     """Audio files in `positive`, `negative`, `hard` and `background` below one folder, at any depth."""
 
-    path: Path = option(help="the folder")  # noqa: RUF009
+    path: Path = option(help="the folder")
     keyword: str = option(help="the wake word; the label of what is in `positive`")
     speaker: str = option(
         "",

@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from wakekit.progress import Progress
 
 
-
 @attrs.frozen
 class ManifestCorpus:
     """Recordings that a manifest lists, with the pool of each label stated here."""
 
-    path: Path = option(help="the manifest; audio is named relative to it")  # noqa: RUF009
+    path: Path = option(help="the manifest; audio is named relative to it")
     keyword: str = option(help="the label of the wake word")
     negative: tuple[str, ...] = option(("speech",), help="labels of other speech")
     hard: tuple[str, ...] = option((), help="labels of near misses")

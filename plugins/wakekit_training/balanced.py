@@ -7,13 +7,16 @@ smaller pools go round again, in a new order each time.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 import torch
 from torch import Tensor
 
 from wakekit import WakekitError, option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _POOLS = ("positive", "negative", "hard")
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import attrs
-import torch
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from wakekit import option
+
+if TYPE_CHECKING:
+    import torch
 
 
 @attrs.frozen

@@ -1,7 +1,7 @@
 """The callback `ema`: an exponential moving average of the weights, which is what is validated and saved.
 
-Floating-point buffers (BatchNorm's running statistics) are averaged like the weights, as they belong to them; counters are
-copied.
+Floating-point buffers (BatchNorm's running statistics) are averaged like the weights, as they belong to them; counters
+are copied.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Averaging(Hooks):
         if self.options.warmup:
             decay = min(decay, (1 + state.step) / (10 + state.step))
         live, average = _floats(state.model), _floats(self.average)
-        torch._foreach_lerp_(average, live, 1 - decay)  # noqa: SLF001
+        torch._foreach_lerp_(average, live, 1 - decay)
         for kept, now in zip(self.average.buffers(), state.model.buffers(), strict=True):
             if not kept.is_floating_point():
                 kept.copy_(now)

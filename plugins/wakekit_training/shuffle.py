@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 import torch
 from torch import Tensor
 
 from wakekit import WakekitError, option
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 @attrs.frozen

@@ -6,16 +6,20 @@ Initial weights, dropout and batches come from the recipe's seed; the caller's r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import attrs
 import torch
 from torch import Tensor, nn
 
 from wakekit import Batch, Draws, TrainingState, option
-from wakekit.progress import Advance
 from wakekit.training import DivergedError, Hooks, Trained, TrainTask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from wakekit.progress import Advance
 
 _LOOK_EVERY = 50
 _DEV_BATCH = 256
@@ -100,7 +104,7 @@ class _Training:
         with torch.autocast(task.device.type, torch.bfloat16, enabled=task.precision == "bfloat16"):
             batch = self._batch(rows, draws)
             loss = self.loss(state.model(batch.features).float(), batch.targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if self.options.clip_norm is not None:
             nn.utils.clip_grad_norm_(state.model.parameters(), self.options.clip_norm)
         state.optimizer.step()

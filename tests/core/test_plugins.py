@@ -52,16 +52,14 @@ def states(disabled: tuple[str, ...] = ()) -> dict[str, tuple[str, str]]:
         (GOOD.replace('"normalizer"', '"normaliser"'), "failed", "unknown kind 'normaliser'"),
         (GOOD.replace("version=2", "version='2'"), "failed", "whole number"),
         (GOOD.replace("acme_rasta:Rasta", "acme_rasta.Rasta"), "failed", "module:Class"),
-        (GOOD.replace('yield Component("normalizer", "rasta"', 'yield Component("normalizer", "ra sta"'), "failed", "letters"),
+        (GOOD.replace('"rasta"', '"ra sta"'), "failed", "letters"),
         (GOOD.replace("yield Component", "yield dict"), "failed", "TypeError"),
         (GOOD + "    yield 3\n", "failed", "got 3"),
         (GOOD + "    raise KeyError('late')\n", "failed", "late"),
         (GOOD + GOOD.splitlines()[-1] + "\n", "failed", "twice"),
     ],
 )  # fmt: skip
-def test_a_bad_plugin_is_reported_and_alone(
-    site: Path, source: str, state: str, words: str
-) -> None:
+def test_a_bad_plugin_is_reported_and_alone(site: Path, source: str, state: str, words: str) -> None:
     """T38: whatever a plugin does, it is listed with its reason, and the others load."""
     add_plugin(site, "acme-bad", source)
     found = states()
@@ -96,7 +94,9 @@ def test_two_providers_are_ambiguous_at_use_only(site: Path) -> None:
     add_plugin(site, "acme", GOOD, distribution="acme-wake", version="0.3")
     add_plugin(site, "bell", GOOD, version="2.0")
     registry = Registry(load_plugins())
-    with pytest.raises(PluginError, match=r"acme \(acme-wake 0\.3\) and bell \(bell 2\.0\).*'acme:rasta' or 'bell:rasta'"):
+    with pytest.raises(
+        PluginError, match=r"acme \(acme-wake 0\.3\) and bell \(bell 2\.0\).*'acme:rasta' or 'bell:rasta'"
+    ):
         registry.find("normalizer", "rasta")
     assert registry.find("normalizer", "bell:rasta").plugin.name == "bell"
     assert {registry.name_of(e) for e in registry.entries("normalizer")} >= {"acme:rasta", "bell:rasta", "cmvn"}
@@ -157,10 +157,11 @@ def test_listing_imports_nothing_heavy() -> None:
         "import sys; from wakekit.cli import main\n"
         "try: main({arguments!r})\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'sklearn', 'scipy', 'numba', 'rich', 'cattrs', 'attr', 'tomllib'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numpy', 'sklearn', 'scipy', 'numba', 'rich', 'cattrs', 'attr'} & set(sys.modules)\n"
         "plugins = {m for m in sys.modules if m.startswith('wakekit_')}\n"
         "print('HEAVY', sorted(heavy)); print('PLUGINS', len(plugins), {m for m in plugins if '.' in m})"
     )
+
     def run(arguments: list[str]) -> str:
         command = [sys.executable, "-c", script.replace("{arguments!r}", repr(arguments))]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -156,7 +156,6 @@ def test_folders_that_cannot_work(sorted_folder: Path) -> None:
         FolderCorpus(path=sorted_folder / "negative", keyword="nova").load(sorted_folder, Silence())
 
 
-
 @pytest.mark.skipif("WAKEKIT_DATA" not in os.environ, reason="WAKEKIT_DATA does not name a folder of recordings")
 @pytest.mark.parametrize("keyword", ["alexa", "wildfire"])
 def test_real_manifest(keyword: str, tmp_path: Path) -> None:
