@@ -68,7 +68,7 @@ def load_recipe(
 ) -> Recipe:
     """Read, merge and resolve a recipe; raises RecipeError with every mistake and its place."""
     merged = read_layers(path, changes, drops)
-    return _Resolver(registry, merged).resolve(Path(path).stem)
+    return _Resolver(registry, merged).resolve(Path(str(path).rpartition(":")[2]).stem)
 
 
 class _Resolver:

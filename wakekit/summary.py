@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 _PIPE_WIDTH = 120
+_COUNTS = 3  # the first say most; all of them are in metrics.json
+_UNITS = {"area": "", "1/h": "per hour"}
 
 
 def print_summary(folder: Path) -> None:
@@ -52,22 +54,21 @@ def _metrics(metrics: dict[str, list[dict[str, Any]]]) -> Table:
 def _number(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
-    if unit == "%":
-        return f"{value:.2f} %"
-    return f"{value:.4g} {unit}".rstrip()
+    if unit == "share":
+        return f"{100 * value:.2f} %"
+    return f"{value:.4g} {_UNITS.get(unit, unit)}".rstrip()
 
 
 def _interval(measure: dict[str, Any]) -> str:
     if measure["low"] is None:
         return "–"
-    unit = measure["unit"]
-    return f"{_number(measure['low'], '')} to {_number(measure['high'], unit)}"
+    low, high = (_number(measure[end], measure["unit"]) for end in ("low", "high"))
+    return f"{low.split(' ')[0]} to {high}"
 
 
 def _origin(measure: dict[str, Any]) -> str:
-    counts = ", ".join(f"{_number(value, '')} {name.replace('_', ' ')}" for name, value in measure["counts"].items())
-    parts = [part for part in (counts, measure["method"], measure["note"]) if part]
-    return "; ".join(parts)
+    counts = [f"{value:.4g} {name.replace('_', ' ')}" for name, value in measure["counts"].items()][:_COUNTS]
+    return "; ".join(part for part in (", ".join(counts), measure["method"], measure["note"]) if part)
 
 
 def _streams(rows: list[dict[str, Any]]) -> Table:

@@ -39,16 +39,17 @@ class EspeakCorpus:
 
     keyword: str = option(help="the wake word, as it is spelt")
     seed: int = option(0, at_least=0, help="seed of all that is drawn")
-    speakers: int = option(90, at_least=1, help="number of voices; about 100 are to be had")
+    speakers: int = option(84, at_least=1, help="number of voices; about 90 are to be had, 100 with robots")
+    robots: bool = option(default=False, help="let voices with robotic effects speak too")
     positives_per_speaker: int = option(10, at_least=1, help="clips of the keyword")
     near_misses_per_speaker: int = option(10, at_least=0, help="clips of words close to the keyword")
     near_miss_distance: int = option(
         2, at_least=1, help="sounds in which a near miss differs from the keyword, at least"
     )
     other_per_speaker: int = option(10, at_least=0, help="clips of other sentences")
-    stream_seconds_per_speaker: float = option(120.0, at_least=0, unit="s", help="length of each speaker's stream")
+    stream_seconds_per_speaker: float = option(125.0, at_least=0, unit="s", help="length of each speaker's stream")
     keywords_per_stream: int = option(4, at_least=0, help="keywords planted in each stream")
-    near_misses_per_stream: int = option(4, at_least=0, help="near misses planted in each stream")
+    near_misses_per_stream: int = option(1, at_least=0, help="near misses planted in each stream")
     background_clips: int = option(240, at_least=0, help="clips of 5 s without speech")
     rooms: int = option(24, at_least=0, help="synthetic impulse responses")
     sample_rate: int = option(16000, at_least=8000, at_most=48000, unit="Hz", help="sample rate of what is written")
@@ -86,7 +87,7 @@ class EspeakCorpus:
         for accent, loads in zip(self.accents, espeak.loads(self.accents), strict=True):
             if not loads:
                 raise WakekitError(f"espeak-ng has no accent {accent!r} that loads; use some of {', '.join(_ACCENTS)}")
-        voices = usable_voices(espeak, self.accents)
+        voices = usable_voices(espeak, self.accents, robots=self.robots)
         if len(voices) < self.speakers:
             raise WakekitError(f"espeak-ng has {len(voices)} voices, got speakers = {self.speakers}; ask for fewer")
         return voices[: self.speakers]

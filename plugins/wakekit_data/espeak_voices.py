@@ -28,6 +28,7 @@ _UNCLEAR = {
     "kaukovalta",
     "zac",
 }  # template matching against clear voices finds half their words or fewer
+_ROBOT = re.compile("robo|demon")
 _ALIKE = 7  # of the nine formants; copies share seven to nine, unrelated voices at most six
 
 
@@ -39,12 +40,14 @@ class Voice:
     group: str
 
 
-def usable_voices(espeak: Espeak, accents: Sequence[str]) -> list[Voice]:
+def usable_voices(espeak: Espeak, accents: Sequence[str], *, robots: bool) -> list[Voice]:
     """Return the variants that load with every accent, in a fixed order that starts with one voice of each group.
 
-    Four unintelligible ones are left out. Whispers and robots are in: in them, words can be told apart.
+    Four unintelligible ones are left out, and unless asked for those made to sound like robots and demons.
     """
-    names = [name for name in espeak.variants() if name not in _UNCLEAR]
+    names = [
+        name for name in espeak.variants() if name not in _UNCLEAR and (robots or not _ROBOT.search(name.casefold()))
+    ]
     wanted = [f"{accent}+{name}" for name in names for accent in accents]
     loads = dict(zip(wanted, espeak.loads(wanted), strict=True))
     loaded = [name for name in names if all(loads[f"{accent}+{name}"] for accent in accents)]

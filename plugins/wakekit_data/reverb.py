@@ -80,9 +80,10 @@ class Reverb:
 
 def direct_sound(table: AudioTable) -> Tensor:
     """Return where each row of the table is loudest, int64 [R] on the CPU: the direct sound of an impulse response."""
-    audio = table.audio.cpu().to(torch.int32)
     spans = zip(table.starts.tolist(), table.lengths.tolist(), strict=True)
-    return torch.tensor([int(audio[start : start + length].abs().argmax()) if length else 0 for start, length in spans])
+    # int16 has no absolute value for its lowest number.
+    rows = [table.audio[start : start + length].cpu().to(torch.int32).abs() for start, length in spans]
+    return torch.tensor([int(row.argmax()) if len(row) else 0 for row in rows])
 
 
 def aligned(table: AudioTable, rows: Tensor, peaks: Tensor, *, after: int, before: int) -> Tensor:

@@ -34,8 +34,8 @@ class Vote:
     """
 
     hop_seconds: float = option(0.08, above=0, unit="s", help="how often a score is wanted")
-    window: int = option(5, at_least=1, help="scores that may vote")
-    votes: int = option(3, at_least=1, help="votes that it takes to fire")
+    window: int = option(3, at_least=1, help="scores that may vote")
+    votes: int = option(2, at_least=1, help="votes that it takes to fire")
     hysteresis: float = option(0.8, at_least=0, help="log-odds the score must fall below the threshold to re-arm")
     lockout_seconds: float = option(1.0, at_least=0, unit="s", help="time after firing in which it cannot fire")
 

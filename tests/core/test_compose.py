@@ -28,7 +28,8 @@ def placed(rows: list[object], starts: list[int], lengths: list[int]) -> Placed:
 def split_audio(*, background: bool = False, streams: tuple[Stream, ...] = ()) -> SplitAudio:
     """Return a dev split of 6 keyword clips and 30 others, each of a constant level of its own."""
     clips: list[object] = [
-        Clip(audio=f"p{n}", duration=0.9, label="hi", pool="positive", word=(0.1, 0.5), speaker=f"s{n}") for n in range(6)
+        Clip(audio=f"p{n}", duration=0.9, label="hi", pool="positive", word=(0.1, 0.5), speaker=f"s{n}")
+        for n in range(6)
     ]
     clips += [Clip(audio=f"n{n}", duration=0.9, label="speech", pool="negative") for n in range(30)]
     clips += [Clip(audio="b", duration=0.9, label="noise", pool="background")] if background else []

@@ -66,9 +66,7 @@ def one_by_one(net: Network, audio: np.ndarray, hop: int) -> list[float]:
 
 
 @settings(deadline=None, max_examples=40)
-@given(
-    length=st.integers(0, 1500), hop=st.sampled_from([10, 20, 50]), chunk=st.integers(1, 200), shared=st.booleans()
-)
+@given(length=st.integers(0, 1500), hop=st.sampled_from([10, 20, 50]), chunk=st.integers(1, 200), shared=st.booleans())
 def test_scores_do_not_depend_on_chunks(length: int, hop: int, chunk: int, shared: bool) -> None:  # noqa: FBT001
     """T30: whatever the chunk, a stream's scores are those of its windows one by one."""
     audio = np.random.default_rng(length).integers(-9999, 9999, length).astype(np.int16)

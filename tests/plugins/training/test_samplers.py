@@ -9,10 +9,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wakekit_training.balanced import Balanced
-from wakekit_training.shuffle import Shuffle
 
 from wakekit import WakekitError
+from wakekit_training.balanced import Balanced
+from wakekit_training.shuffle import Shuffle
 
 
 def pools(positive: int, negative: int, hard: int) -> dict[str, torch.Tensor]:
@@ -36,9 +36,7 @@ def generator(seed: int = 0) -> torch.Generator:
     ratio=st.tuples(st.integers(1, 5), st.integers(1, 5), st.integers(0, 5)),
     batch_size=st.integers(16, 128),
 )
-def test_balanced_keeps_its_promises(
-    sizes: tuple[int, int, int], ratio: tuple[int, int, int], batch_size: int
-) -> None:
+def test_balanced_keeps_its_promises(sizes: tuple[int, int, int], ratio: tuple[int, int, int], batch_size: int) -> None:
     """T21: each batch holds the ratio, each wanted row is seen, and the epoch is as long as the slowest pool needs."""
     found = pools(*sizes)
     shares = [float(part) for part in ratio]

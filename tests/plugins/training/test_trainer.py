@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+
+from wakekit import Hooks, TrainingState
+from wakekit.progress import Silence
+from wakekit.rows import Rows
+from wakekit.training import DivergedError, TrainTask
 from wakekit_training.adamw import AdamW
 from wakekit_training.constant import Constant
 from wakekit_training.cosine import Cosine
@@ -18,14 +24,6 @@ from wakekit_training.ema import Ema
 from wakekit_training.sgd import SGD
 from wakekit_training.shuffle import Shuffle
 from wakekit_training.standard import Standard
-
-from wakekit import Hooks, TrainingState
-from wakekit.progress import Silence
-from wakekit.rows import Rows
-from wakekit.training import DivergedError, TrainTask
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 WINDOW = 40
 
@@ -37,7 +35,12 @@ class TinyModel:
     def build(self, n_features: int, n_classes: int) -> nn.Module:
         """Return the module."""
         return nn.Sequential(
-            nn.Flatten(), nn.Linear(n_features * 4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.2), nn.Linear(8, n_classes)
+            nn.Flatten(),
+            nn.Linear(n_features * 4, 8),
+            nn.BatchNorm1d(8),
+            nn.ReLU(),
+            nn.Dropout(0.2),
+            nn.Linear(8, n_classes),
         )
 
 
@@ -261,7 +264,10 @@ def test_optimizers_are_torchs() -> None:
     groups = AdamW(weight_decay=0.3).build(model).param_groups
     assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(1, 0.3), (3, 0.0)]
     copied = copy.deepcopy(model)
-    ours, theirs = SGD(lr=0.1, nesterov=True).build(model), torch.optim.SGD(copied.parameters(), 0.1, 0.9, nesterov=True)
+    ours, theirs = (
+        SGD(lr=0.1, nesterov=True).build(model),
+        torch.optim.SGD(copied.parameters(), 0.1, 0.9, nesterov=True),
+    )
     for net, optimizer in ((model, ours), (copied, theirs)):
         for _ in range(3):
             optimizer.zero_grad()
