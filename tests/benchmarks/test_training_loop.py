@@ -9,11 +9,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from wakekit.kinds import Frontend
 from wakekit.progress import Silence
 from wakekit.registry import installed
 from wakekit.rows import Rows
 from wakekit.training import TrainTask
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wakekit.kinds import Frontend
 
 RATE, WINDOW, ROWS, BATCH, EPOCHS = 16000, 19200, 960, 96, 4
 
