@@ -22,6 +22,7 @@ from wakekit.geometry import choose_device, geometry
 from wakekit.judge_stage import calibrate, evaluate
 from wakekit.manifest import read_manifest
 from wakekit.prepare_stage import make_corpus, make_splits
+from wakekit.prepared import Prepared
 from wakekit.recipe import Recipe, dump
 from wakekit.score_stage import compose_split, read_scores, score_split
 from wakekit.train_stage import train
@@ -59,29 +60,30 @@ class _Pipeline:
         self.stages: list[Artifact] = []
 
     def run(self) -> Run:
-        corpus, prepared = self.prepare()
-        weights = self.train((corpus, prepared))
-        dev = self.score((corpus, prepared), weights, "dev")
-        calibration = self.calibrate((corpus, prepared), dev)
-        test = self.score((corpus, prepared), weights, "test")
-        evaluation = self.evaluate((corpus, prepared), calibration, test)
+        prepared = self.prepare()
+        weights = self.train(prepared)
+        dev = self.score(prepared, weights, "dev")
+        calibration = self.calibrate(prepared, dev)
+        test = self.score(prepared, weights, "test")
+        evaluation = self.evaluate(prepared, calibration, test)
         self.leave(weights, dev, calibration, test, evaluation)
         reused = tuple(artifact.stage for artifact in self.stages if artifact.reused)
         done = tuple(artifact.stage for artifact in self.stages if not artifact.reused)
         return Run(self.folder, self.fingerprint, reused, done)
 
-    def prepare(self) -> tuple[Path, Path]:
+    def prepare(self) -> Prepared:
         """Corpus → audio store → splits → leakage check."""
         recipe, progress = self.recipe, self.progress
         corpus = self._stage(
             "corpus", lambda folder: make_corpus(folder, recipe["corpus"], recipe.settings.audio, progress)
         )
-        for note in read_manifest(corpus / "manifest.jsonl").notes:
+        splits = self._stage("prepare", lambda folder: make_splits(folder, corpus, recipe["splitter"]))
+        prepared = Prepared(corpus, splits / "manifest.jsonl", recipe.settings.audio.sample_rate)
+        for note in read_manifest(prepared.manifest).notes:
             progress.note(note)
-        prepared = self._stage("prepare", lambda folder: make_splits(folder, corpus, recipe["splitter"]))
-        return corpus, prepared / "manifest.jsonl"
+        return prepared
 
-    def train(self, prepared: tuple[Path, Path]) -> Path:
+    def train(self, prepared: Prepared) -> Path:
         """Normalizer fit and training loop, on train and dev."""
 
         def make(folder: Path) -> None:
@@ -96,7 +98,7 @@ class _Pipeline:
 
         return self._stage("train", make)
 
-    def score(self, prepared: tuple[Path, Path], weights: Path, split: str) -> Path:
+    def score(self, prepared: Prepared, weights: Path, split: str) -> Path:
         """Raw scores of one split."""
         recipe, progress = self.recipe, self.progress
         composed = self._stage(
@@ -109,13 +111,13 @@ class _Pipeline:
             part=split,
         )
 
-    def calibrate(self, prepared: tuple[Path, Path], dev: Path) -> Path:
+    def calibrate(self, prepared: Prepared, dev: Path) -> Path:
         """Calibrator and operating point, on dev scores."""
         return self._stage(
             "calibrate", lambda folder: calibrate(folder, self.recipe, read_scores(dev, self.recipe, prepared, "dev"))
         )
 
-    def evaluate(self, prepared: tuple[Path, Path], calibration: Path, test: Path) -> Path:
+    def evaluate(self, prepared: Prepared, calibration: Path, test: Path) -> Path:
         """Metrics on test, at the frozen operating point."""
         return self._stage(
             "evaluate",

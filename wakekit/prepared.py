@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import attrs
 import numpy as np
@@ -12,9 +13,6 @@ from torch import Tensor
 from wakekit.batch import AudioTable
 from wakekit.data import Clip, ImpulseResponse, Manifest, Stream
 from wakekit.manifest import read_manifest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @attrs.frozen(eq=False)
@@ -61,25 +59,33 @@ class SplitAudio:
         return self.audio[start : start + length]
 
 
-def open_split(corpus: Path, manifest: Path, split: str, sample_rate: int) -> SplitAudio:
-    """Open one split of a prepared corpus; rows of other splits are not reachable through the result."""
-    whole = read_manifest(manifest)
-    spans = torch.from_numpy(np.load(corpus / "spans.npy"))
-    rows = rows_of(whole)
+@attrs.frozen
+class Prepared:
+    """What the prepare stage left: the corpus's folder (samples and spans) and the manifest with splits."""
 
-    def placed(kind: type) -> Placed:
-        chosen = [index for index, row in enumerate(rows) if isinstance(row, kind) and row.split == split]
-        return Placed(tuple(rows[index] for index in chosen), spans[chosen, 0], spans[chosen, 1])
+    corpus: Path
+    manifest: Path
+    sample_rate: int
 
-    return SplitAudio(
-        name=split,
-        keyword=whole.keyword,
-        sample_rate=sample_rate,
-        audio=map_audio(corpus / "audio.i16"),
-        clips=placed(Clip),
-        streams=placed(Stream),
-        impulse_responses=placed(ImpulseResponse),
-    )
+    def open(self, split: str) -> SplitAudio:
+        """Open one split; rows of other splits are not reachable through the result."""
+        whole = read_manifest(self.manifest)
+        spans = torch.from_numpy(np.load(self.corpus / "spans.npy"))
+        rows = rows_of(whole)
+
+        def placed(kind: type) -> Placed:
+            chosen = [index for index, row in enumerate(rows) if isinstance(row, kind) and row.split == split]
+            return Placed(tuple(rows[index] for index in chosen), spans[chosen, 0], spans[chosen, 1])
+
+        return SplitAudio(
+            name=split,
+            keyword=whole.keyword,
+            sample_rate=self.sample_rate,
+            audio=map_audio(self.corpus / "audio.i16"),
+            clips=placed(Clip),
+            streams=placed(Stream),
+            impulse_responses=placed(ImpulseResponse),
+        )
 
 
 def rows_of(manifest: Manifest) -> list[Clip | Stream | ImpulseResponse]:

@@ -16,7 +16,7 @@ from wakekit.data import ClipScores, Manifest, Stream, StreamScores
 from wakekit.geometry import N_CLASSES, choose_device, geometry
 from wakekit.manifest import read_manifest, write_manifest
 from wakekit.network import Network
-from wakekit.prepared import Placed, map_audio, open_split
+from wakekit.prepared import Placed, Prepared, map_audio
 from wakekit.streams import score_clips, score_stream, score_streams
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def load_network(recipe: Recipe, weights: Path, device: torch.device) -> Network
     return network.to(device).eval()
 
 
-def compose_split(folder: Path, recipe: Recipe, prepared: tuple[Path, Path], split: str, progress: Progress) -> None:
+def compose_split(folder: Path, recipe: Recipe, prepared: Prepared, split: str, progress: Progress) -> None:
     """Compose the streams that a split lacks; leaves `streams.jsonl` and `audio.i16`."""
-    data = open_split(*prepared, split, recipe.settings.audio.sample_rate)
+    data = prepared.open(split)
     composed = compose(folder, data, recipe.settings.compose)
     if composed.note:
         progress.note(composed.note)
@@ -65,7 +65,7 @@ def _write_streams(folder: Path, keyword: str, streams: tuple[Stream, ...]) -> N
 def score_split(
     folder: Path,
     recipe: Recipe,
-    prepared: tuple[Path, Path],
+    prepared: Prepared,
     composed: Path,
     weights: Path,
     *,
@@ -73,7 +73,7 @@ def score_split(
     progress: Progress,
 ) -> None:
     """Score clips and streams of a split; leaves `scores.safetensors` and `streams.jsonl`."""
-    data = open_split(*prepared, split, recipe.settings.audio.sample_rate)
+    data = prepared.open(split)
     shape = geometry(recipe)
     network = load_network(recipe, weights, choose_device(recipe.settings))
     sizes = {"window": shape.window, "hop": shape.hop}
@@ -103,9 +103,9 @@ class SplitScores:
     silence: float
 
 
-def read_scores(folder: Path, recipe: Recipe, prepared: tuple[Path, Path], split: str) -> SplitScores:
+def read_scores(folder: Path, recipe: Recipe, prepared: Prepared, split: str) -> SplitScores:
     """Read what `score_split` left."""
-    data = open_split(*prepared, split, recipe.settings.audio.sample_rate)
+    data = prepared.open(split)
     arrays = load_arrays(folder / "scores.safetensors")
     labels = np.array([int(clip.pool == "positive") for clip in data.clips.rows], dtype=np.int64)
     shape, rate = geometry(recipe), data.sample_rate

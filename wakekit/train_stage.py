@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from wakekit.artifacts import write_text
 from wakekit.batch import Batch, FeatureBatch, Sources, gather
 from wakekit.geometry import N_CLASSES, choose_device, geometry
-from wakekit.prepared import SplitAudio, open_split, resident
+from wakekit.prepared import Prepared, SplitAudio, resident
 from wakekit.rows import training_rows
 from wakekit.training import DivergedError, TrainTask
 
@@ -29,11 +29,10 @@ Augment = Callable[[Batch], Batch]
 _FIT_BATCH = 256
 
 
-def train(folder: Path, recipe: Recipe, prepared: tuple[Path, Path], progress: Progress) -> None:
+def train(folder: Path, recipe: Recipe, prepared: Prepared, progress: Progress) -> None:
     """Fit the normalizer and train the model; leaves `model.safetensors` and `history.jsonl`."""
     device = choose_device(recipe.settings)
-    rate = recipe.settings.audio.sample_rate
-    data = {name: resident(open_split(*prepared, name, rate), device) for name in ("train", "dev")}
+    data = {name: resident(prepared.open(name), device) for name in ("train", "dev")}
     history = folder / "history.jsonl"
     with history.open("w", encoding="utf-8") as log:
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -13,7 +14,6 @@ from wakekit.progress import Silence
 from wakekit.registry import installed
 from wakekit.rows import Rows
 from wakekit.training import TrainTask
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wakekit.kinds import Frontend

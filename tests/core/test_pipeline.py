@@ -70,7 +70,7 @@ def test_a_run_leaves_readable_artifacts(recipe_file: Path, tmp_path: Path, type
     [
         ("metrics.extra=eer", {"evaluate"}),
         ("calibrator=none", {"calibrate", "evaluate"}),
-        ("detector.votes=2", {"calibrate", "evaluate"}),
+        ("detector.votes=1", {"calibrate", "evaluate"}),
         ("compose.seed=1", {"compose-dev", "compose-test", "score-dev", "score-test", "calibrate", "evaluate"}),
         ("threads=2", set()),
     ],
