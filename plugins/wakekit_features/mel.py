@@ -6,10 +6,11 @@ frame is the same wherever a clip, or a chunk of a stream, begins.
 
 from __future__ import annotations
 
-import math
+import warnings
 
 import torch
 from torch import Tensor, nn
+from torchaudio.functional import melscale_fbanks
 
 from wakekit import WakekitError
 
@@ -38,14 +39,12 @@ def mel_filters(n_mels: int, *, samples: int, sample_rate: int, f_min: float, f_
             f"expected f_min < f_max <= {sample_rate / 2:g} Hz, half the sample rate, "
             f"got f_min = {f_min:g} and f_max = {f_max:g} @ frontend; narrow the band"
         )
-    low, high = (2595 * math.log10(1 + hertz / 700) for hertz in (f_min, f_max))
-    corners = 700 * (10 ** (torch.linspace(low, high, n_mels + 2, dtype=torch.float64) / 2595) - 1)
-    bins = torch.arange(samples // 2 + 1, dtype=torch.float64) * (sample_rate / samples)
-    width = corners.diff()
-    distance = corners[None, :] - bins[:, None]
-    filters = torch.minimum(-distance[:, :-2] / width[:-1], distance[:, 2:] / width[1:]).clamp_(min=0)
+    with warnings.catch_warnings():
+        # An empty filter is an error here, below, rather than a warning.
+        warnings.simplefilter("ignore", UserWarning)
+        filters: Tensor = melscale_fbanks(samples // 2 + 1, f_min, f_max, n_mels, sample_rate)
     _check_filters(filters)
-    return filters.float()
+    return filters
 
 
 def _check_filters(filters: Tensor) -> None:

@@ -5,12 +5,12 @@ Coefficient 0, the overall level, is kept; there is no liftering, which a normal
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import attrs
 import torch
 from torch import Tensor, nn
+from torchaudio.functional import create_dct
 
 from wakekit import WakekitError, option
 from wakekit_features.log_mel import LogMel
@@ -50,16 +50,7 @@ class Mfcc:
             f_max=self.f_max,
             log_offset=self.log_offset,
         )
-        return MfccModule(mels.build(sample_rate), cosines(self.n_mfcc, self.n_mels))
-
-
-def cosines(n_mfcc: int, n_mels: int) -> Tensor:
-    """Return the first rows of the orthonormal DCT-II, float32 [n_mfcc, n_mels]."""
-    order = torch.arange(n_mfcc, dtype=torch.float64)[:, None]
-    place = torch.arange(n_mels, dtype=torch.float64)[None, :] + 0.5
-    rows = torch.cos(math.pi / n_mels * order * place) * math.sqrt(2 / n_mels)
-    rows[0] /= math.sqrt(2)
-    return rows.float()
+        return MfccModule(mels.build(sample_rate), create_dct(self.n_mfcc, self.n_mels, norm="ortho").T.contiguous())
 
 
 class MfccModule(nn.Module):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 import torchaudio
@@ -99,3 +102,19 @@ def test_cuda_equals_cpu() -> None:
     """The device does not matter."""
     module, audio = LogMel().build(RATE), noise(4, RATE)
     torch.testing.assert_close(module.cuda()(audio.cuda()).cpu(), module.cpu()(audio), rtol=0, atol=1e-4)
+
+
+def test_agrees_with_the_formula_written_out() -> None:
+    """One frame's features equal Hann window, DFT power, triangular filters even in mel, and logarithm, by hand."""
+    audio = np.random.default_rng(3).standard_normal(160)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(160) / 160)
+    spectrum = np.exp(-2j * np.pi * np.outer(np.arange(81), np.arange(160)) / 160) @ (audio * window)
+    mels = np.linspace(2595 * np.log10(1 + 100 / 700), 2595 * np.log10(1 + 3000 / 700), 8 + 2)
+    corners = 700 * (10 ** (mels / 2595) - 1)
+    wanted = []
+    for low, peak, high in zip(corners, corners[1:], corners[2:], strict=False):
+        weights = [max(0, min((f - low) / (peak - low), (high - f) / (high - peak))) for f in np.arange(81) * 50]
+        wanted.append(math.log(float(np.abs(spectrum) ** 2 @ weights) + 1e-6))
+    frontend = LogMel(n_mels=8, frame_seconds=0.02, hop_seconds=0.01, f_min=100.0, f_max=3000.0).build(8000)
+    found = frontend(torch.from_numpy(audio).float().unsqueeze(0))[0, :, 0]
+    np.testing.assert_allclose(found, wanted, atol=2e-4)
