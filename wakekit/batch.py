@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import attrs
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _SCALE = 1.0 / 32768.0
 
@@ -36,15 +36,23 @@ class AudioTable:
 def gather(audio: Tensor, start: Tensor, low: Tensor, high: Tensor, samples: int) -> Tensor:
     """Cut `samples` samples at every `start` [B] out of the flat int16 `audio`, with zeros outside [low, high).
 
-    The positions may be on the CPU whatever the device of the audio. Returns float32 [B, samples] on the audio's
-    device.
+    The positions are int64 on the CPU, whatever the device of the audio. Returns float32 [B, samples] on the audio's
+    device. Rows are copied whole, which is many times as fast as picking sample by sample.
     """
-    device = audio.device
-    start, low, high = (position.to(device, non_blocking=True).unsqueeze(1) for position in (start, low, high))
-    position = start + torch.arange(samples, device=device)
-    inside = (position >= low) & (position < high)
-    taken = audio[position.clamp_(0, max(audio.numel() - 1, 0))]
-    return taken.to(torch.float32).mul_(_SCALE).mul_(inside)
+    if audio.numel() < samples:
+        audio = nn.functional.pad(audio, (0, samples - audio.numel()))
+    first = start.clamp(0, audio.numel() - samples)
+    taken = audio.unfold(0, samples, 1)[first.to(audio.device, non_blocking=True)]
+    column = torch.arange(samples, dtype=torch.int32, device=audio.device)
+    beyond = start - first
+    if bool(beyond.any()):
+        place = column + beyond.clamp(-samples, samples).to(audio.device).unsqueeze(1)
+        taken = taken.gather(1, place.clamp_(0, samples - 1))
+    cut = taken.to(torch.float32).mul_(_SCALE)
+    if bool(((start < low) | (start + samples > high)).any()):
+        edges = torch.stack([low - start, high - start]).clamp(-1, samples).int().to(audio.device).unsqueeze(2)
+        cut.mul_((column >= edges[0]) & (column < edges[1]))
+    return cut
 
 
 @attrs.frozen(eq=False)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SILENCE = 1e-10
 _SILENT_ROW = 1e-4
 _INT16 = 1.0 / 32768.0
+_PLACES = 1 << 30
 
 
 @attrs.frozen
@@ -53,7 +54,8 @@ class Noise:
         chosen = draws.chance(self.probability)
         snr = draws.uniform(*self.snr_db)
         rows = usable[draws.integers(len(usable))]
-        noise = looped(background, rows, draws.uniform(), batch.audio.shape[1]).to(batch.audio.device)
+        place = draws.integers(_PLACES).double() / _PLACES
+        noise = looped(background, rows, place, batch.audio.shape[1]).to(batch.audio.device)
         factor = (_power(batch) / (noise.square().mean(dim=1) * 10 ** (snr / 10))).sqrt()
         factor = torch.where(chosen & factor.isfinite(), factor, 0.0)
         return attrs.evolve(batch, audio=torch.addcmul(batch.audio, noise, factor[:, None]))
@@ -62,12 +64,16 @@ class Noise:
 def looped(table: AudioTable, rows: Tensor, fraction: Tensor, samples: int) -> Tensor:
     """Return float32 [B, samples] of the given rows, from a place that `fraction` [B] in [0, 1) chooses.
 
-    A row as long as the window is cut without wrapping; a shorter one starts anywhere and is repeated.
+    A row as long as the window is cut without wrapping; a shorter one starts anywhere and is repeated. `rows` and
+    `fraction` are on the CPU.
     """
-    device = table.audio.device
-    start, length = (position[rows].to(device, non_blocking=True) for position in (table.starts, table.lengths))
+    length = table.lengths[rows]
     room = torch.where(length >= samples, length - samples + 1, length)
-    first = torch.minimum((fraction.to(device).double() * room).long(), room - 1)
+    first = torch.minimum((fraction * room).long(), room - 1)
+    if bool((length >= samples).all()):
+        return table.crop(rows, first, samples)
+    device = table.audio.device
+    start, length, first = (value.to(device, non_blocking=True) for value in (table.starts[rows], length, first))
     position = (first[:, None] + torch.arange(samples, device=device)) % length[:, None]
     return table.audio[start[:, None] + position].to(torch.float32).mul_(_INT16)
 

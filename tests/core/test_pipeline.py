@@ -291,3 +291,26 @@ def test_quiet_prints_nothing(recipe_file: Path, store: Path, typed: Typed) -> N
     """`--quiet` leaves both outputs empty when all is well."""
     answer = typed("run", recipe_file, "--out", store, "--quiet")
     assert (answer.code, answer.out, answer.err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"speaker": "s20"', '"speaker": "s00"', "s00"),
+        ('"label": "chirp"', '"label": "chrip"', "'chrip'"),
+        ('{"kind": "clip"', '{"kind": clip"', "manifest.jsonl:1: expected one JSON object"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_with_its_place(
+    corpus: Path, recipe_file: Path, tmp_path: Path, typed: Typed, old: str, new: str, words: str
+) -> None:
+    """T15: a speaker on two sides, a label nobody declared and a line that is not JSON are one clear error each."""
+    manifest = _listed(corpus, tmp_path / "listed", poison=False)
+    text = manifest.read_text()
+    assert old in text
+    manifest.write_text(text.replace(old, new, 1))
+    answer = typed("run", recipe_file, "--out", tmp_path / "runs", "--set", "splitter=given",
+                   "--set", f"corpus={{type='manifest', path='{manifest}', keyword='chirp'}}")  # fmt: skip
+    assert answer.code == 1
+    assert words in answer.err
+    assert not list(tmp_path.glob("runs/tiny-*"))
