@@ -298,7 +298,7 @@ def test_quiet_prints_nothing(recipe_file: Path, store: Path, typed: Typed) -> N
     [
         ('"speaker": "s20"', '"speaker": "s00"', "s00"),
         ('"label": "chirp"', '"label": "chrip"', "'chrip'"),
-        ('{"kind": "clip"', '{"kind": clip"', "manifest.jsonl:1: expected one JSON object"),
+        ('{"kind": "clip"', '{"kind": clip"', "manifest.jsonl:1: expected a JSON object"),
     ],
 )
 def test_a_wrong_manifest_is_refused_with_its_place(
