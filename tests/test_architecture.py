@@ -20,7 +20,7 @@ LAYERS = (
     ("cli",),
     ("pipeline", "summary", "listing", "console"),
     ("prepare_stage", "train_stage", "score_stage", "judge_stage"),
-    ("streams", "compose", "fingerprint", "geometry", "training"),
+    ("streams", "compose", "fingerprint", "geometry", "training", "allocator"),
     ("rows",),
     ("prepared", "operating", "sweep"),
     ("recipe", "artifacts", "audio", "leakage", "events", "curves", "network"),

@@ -29,13 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WakekitError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted; finished stages are kept, and the same command goes on from there", file=sys.stderr)
-        return _INTERRUPTED
     except BrokenPipeError:
         # The reader of a pipe went away; python would complain again when it flushes.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        print(f"{error.filename or 'the system says'}: {error.strerror or error}", file=sys.stderr)
+        return WakekitError.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; finished stages are kept, and the same command goes on from there", file=sys.stderr)
+        return _INTERRUPTED
     return code
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _STREAM_SECONDS = 600.0
 _LEAD_SECONDS = 3.0
+_ENOUGH_MINUTES = 0.05
 Samples = npt.NDArray[np.float32]
 
 
@@ -52,18 +53,22 @@ def compose(folder: Path, split: SplitAudio, options: Compose) -> Composed:
             stream, samples = _render(split, group, folder / f"composed-{split.name}-{index}", options, rng)
             file.write(samples.tobytes())
             streams.append(stream)
-    hours = sum(stream.duration for stream in streams) / 3600
-    wanted = options.minutes - _real_minutes(split) - hours * 60
-    short = f"; {wanted:.1f} min short of compose.minutes, no clips left" if wanted > 0 else ""
+    found = sum(_minutes_without(stream, split.keyword) for stream in streams)
+    wanted = options.minutes - _real_minutes(split) - found
+    short = f"; {wanted:.1f} min short of compose.minutes, no clips left" if wanted > _ENOUGH_MINUTES else ""
     events = sum(len(stream.events) for stream in streams)
-    note = (
-        f"{split.name}: composed {hours * 60:.1f} min of stream with {events} keyword events from its own clips{short}"
-    )
+    note = f"{split.name}: composed {found:.1f} min of stream, beside {events} keywords, from its own clips{short}"
     return Composed(tuple(streams), note)
 
 
 def _real_minutes(split: SplitAudio) -> float:
-    return float(split.streams.lengths.sum()) / split.sample_rate / 60
+    return sum(_minutes_without(stream, split.keyword) for stream in split.streams.rows)
+
+
+def _minutes_without(stream: Stream, keyword: str) -> float:
+    """Return the minutes of a stream without the keyword."""
+    spoken = sum(event.end - event.start for event in stream.events if event.label == keyword)
+    return (stream.duration - spoken) / 60
 
 
 def _chosen(split: SplitAudio, options: Compose, rng: np.random.Generator) -> list[int]:
@@ -72,7 +77,7 @@ def _chosen(split: SplitAudio, options: Compose, rng: np.random.Generator) -> li
     positives = [row for row, clip in enumerate(split.clips.rows) if clip.pool == "positive"]
     others = [row for row, clip in enumerate(split.clips.rows) if clip.pool in ("negative", "hard")]
     rng.shuffle(others)
-    chosen = [] if heard else positives
+    chosen = [] if heard else list(positives)
     stretch = 60 * split.sample_rate * (1 - options.silence)
     missing = (options.minutes - _real_minutes(split)) * stretch
     # A keyword is never heard alone: at least as many other clips go around them.
@@ -80,7 +85,7 @@ def _chosen(split: SplitAudio, options: Compose, rng: np.random.Generator) -> li
     for count, row in enumerate(others):
         if missing <= 0 and count >= least:
             break
-        chosen = [*chosen, row]
+        chosen.append(row)
         missing -= float(split.clips.lengths[row])
     return [int(row) for row in rng.permutation(chosen)] if chosen else []
 
@@ -105,7 +110,9 @@ def _render(
     rate = split.sample_rate
     lengths = split.clips.lengths[rows].numpy()
     gaps = rng.random(len(rows))
-    gaps = gaps / gaps.sum() * lengths.sum() * options.silence / (1 - options.silence)
+    # The lead before the first clip and the second after the last are part of the silence that was asked for.
+    budget = lengths.sum() * options.silence / (1 - options.silence) - (_LEAD_SECONDS + 1) * rate
+    gaps *= max(0.0, budget) / gaps.sum()
     starts = np.cumsum(gaps + np.concatenate([[_LEAD_SECONDS * rate], lengths[:-1]])).astype(np.int64)
     mix = np.zeros(int(starts[-1] + lengths[-1]) + rate, dtype=np.float32)
     for row, start, length in zip(rows, starts, lengths, strict=True):

@@ -133,12 +133,19 @@ def _table(value: object, cls: type, owner: str, converter: Converter) -> Any:  
                 problems.append(Problem((name,), complaint))
         elif field.default is attrs.NOTHING:
             problems.append(Problem((), f"missing option {name!r} of {owner}", on_key=True))
+        elif isinstance(field.default, (int, tuple)):
+            # A default written as 1 for a float must mean, and fingerprint, what 1 in a recipe does.
+            given[name] = converter.structure(_as_written(field.default), wanted[name])
     if problems:
         raise ProblemsError(problems)
     try:
         return cls(**given)
     except (ValueError, TypeError, WakekitError) as error:
         raise ProblemsError([Problem((), str(error))]) from error
+
+
+def _as_written(default: object) -> object:
+    return [_as_written(item) for item in default] if isinstance(default, tuple) else default
 
 
 def _unknown(key: str, owner: str, names: list[str]) -> Problem:

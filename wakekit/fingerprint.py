@@ -34,10 +34,7 @@ class Contents:
         self._known: dict[str, list[Any]] = {}
         self._grown = False
         if memory.is_file():
-            try:
-                self._known = json.loads(memory.read_text(encoding="utf-8"))
-            except ValueError:
-                self._known = {}
+            self._known = _remembered(memory)
 
     def of(self, paths: Iterable[Path]) -> str:
         """Return one hash of the contents of all the paths; names below a folder count, the paths themselves do not."""
@@ -70,6 +67,15 @@ class Contents:
             self._grown = False
 
 
+def _remembered(memory: Path) -> dict[str, list[Any]]:
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    pairs = known.items() if isinstance(known, dict) else ()
+    return {name: stamp for name, stamp in pairs if isinstance(stamp, list) and len(stamp) == 3}  # noqa: PLR2004
+
+
 def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
     """Return the fingerprint of every stage; `evaluate` is the fingerprint of the whole run."""
     settings, plain = recipe.settings, _Canonical(recipe.registry, contents)
@@ -84,8 +90,7 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
         body = [name, _STAGES[name], prints[after] if after else "", parts]
         prints[name] = hashlib.sha256(canonical_json(body).encode()).hexdigest()
 
-    files = getattr(recipe["corpus"], "files", tuple)
-    stage("corpus", None, [plain(settings.audio), part("corpus"), contents.of(files())])
+    stage("corpus", None, [plain(settings.audio), part("corpus")])
     stage("prepare", "corpus", [part("splitter")])
     stage("compose", "prepare", [plain(settings.compose)])
     training = [part(key) for key in (*_TRAIN_SLOTS, "train", "callbacks")]
@@ -115,7 +120,8 @@ class _Canonical:
             entry = self.registry.entry_of(value)
             if entry is None:
                 return fields
-            return [entry.plugin.name, entry.component.name, entry.component.version, fields]
+            named = [entry.plugin.name, entry.component.name, entry.component.version, fields]
+            return [*named, self.contents.of(value.files())] if hasattr(value, "files") else named
         if isinstance(value, Path):
             return {"content": self.contents.of([value])}
         if isinstance(value, (tuple, list)):

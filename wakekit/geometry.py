@@ -48,6 +48,8 @@ def geometry(recipe: Recipe) -> Geometry:
             ("window", "seconds"),
             f"the window is {window / rate:g} s, shorter than the frontend's frame of {frame / rate:g} s; widen it",
         )
+    if frame_hop < 1:
+        raise _refusal(recipe, ("frontend", "hop_seconds"), "expected a hop of at least one sample")
     if round(hop) < frame_hop or round(hop) % frame_hop or not math.isclose(hop, round(hop), abs_tol=1e-6):
         raise _refusal(
             recipe,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING
 
 import attrs
@@ -16,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from wakekit.artifacts import write_text
-from wakekit.data import OperatingPoint, Results, StreamResult, StreamScores, as_json
-from wakekit.errors import WakekitError
+from wakekit.data import Measure, OperatingPoint, Results, StreamResult, StreamScores, as_json
+from wakekit.errors import PluginError, WakekitError
 from wakekit.events import judge_stream
 from wakekit.operating import choose
 from wakekit.sweep import sweep
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wakekit.data import FloatArray
+    from wakekit.kinds import Metric
     from wakekit.recipe import Recipe
     from wakekit.score_stage import SplitScores
 
@@ -40,7 +42,7 @@ def calibrate(folder: Path, recipe: Recipe, dev: SplitScores) -> None:
     curve = sweep(
         recipe["detector"],
         [calibrated_stream(calibrator, scores) for scores in dev.streams],
-        recipe["corpus"].keyword,
+        dev.keyword,
         tolerance=target.tolerance_seconds,
         max_fa_per_hour=max(_SWEPT_FA_PER_HOUR, target.fa_per_hour),
     )
@@ -66,11 +68,13 @@ def evaluate(folder: Path, recipe: Recipe, calibration: Path, test: SplitScores)
     results = Results(
         raw=test.clips,
         clips=attrs.evolve(test.clips, scores=_probabilities(calibrator, test.clips.scores)),
-        streams=tuple(_judged(recipe, point, calibrated_stream(calibrator, scores)) for scores in test.streams),
+        streams=tuple(
+            _judged(recipe, point, calibrated_stream(calibrator, scores), test.keyword) for scores in test.streams
+        ),
         operating_point=point,
         seed=recipe.settings.seed,
     )
-    measures = {name: list(metric.compute(results)) for name, metric in recipe.each("metrics").items()}
+    measures = {name: _measured(name, metric, results) for name, metric in recipe.each("metrics").items()}
     report = {
         "operating_point": as_json(point),
         "warnings": _warnings(results, calibrator, test.silence),
@@ -79,6 +83,25 @@ def evaluate(folder: Path, recipe: Recipe, calibration: Path, test: SplitScores)
     }
     write_text(folder / "metrics.json", json.dumps(report, indent=2, allow_nan=False))
     _write_detections(folder / "detections.jsonl", results)
+
+
+def _measured(name: str, metric: Metric, results: Results) -> list[Measure]:
+    """Return what a metric measures; raises PluginError where that is not measures of finite numbers."""
+    found = metric.compute(results)
+    measures = list(found) if isinstance(found, (list, tuple)) else [found]
+    for measure in measures:
+        if not isinstance(measure, Measure):
+            raise PluginError(f"metric {name}: expected a list of wakekit.Measure, got {measure!r:.80}")
+        numbers = [measure.value, measure.low, measure.high, *measure.counts.values()]
+        if not all(number is None or math.isfinite(number) for number in numbers):
+            raise PluginError(f"metric {name}: {measure.name} holds a number that is not finite; give None and a note")
+    return [attrs.evolve(measure, value=_plain(measure.value), low=_plain(measure.low), high=_plain(measure.high),
+                         counts={key: float(value) for key, value in measure.counts.items()})
+            for measure in measures]  # fmt: skip
+
+
+def _plain(number: float | None) -> float | None:
+    return None if number is None else float(number)
 
 
 def read_operating_point(folder: Path) -> OperatingPoint:
@@ -105,10 +128,10 @@ def _identity(calibrator: nn.Module) -> str:
     return total.hexdigest()[:16]
 
 
-def _judged(recipe: Recipe, point: OperatingPoint, scores: StreamScores) -> StreamResult:
+def _judged(recipe: Recipe, point: OperatingPoint, scores: StreamScores, keyword: str) -> StreamResult:
     frames = recipe["detector"].build(point.threshold).feed(scores.scores)
     tolerance = recipe.settings.operating_point.tolerance_seconds
-    return judge_stream(scores, np.asarray(frames, np.int64), recipe["corpus"].keyword, tolerance=tolerance)
+    return judge_stream(scores, np.asarray(frames, np.int64), keyword, tolerance=tolerance)
 
 
 def _warnings(results: Results, calibrator: nn.Module, silence: float) -> list[str]:

@@ -131,8 +131,9 @@ def _read(name: str, above: tuple[Path, ...], blame: tuple[Layer, ...]) -> tuple
         raise RecipeError(
             [f"{where}{path}: expected a TOML file in UTF-8, got byte {error.object[error.start]:#x}"]
         ) from error
-    except OSError as error:
-        raise RecipeError([f"{where}cannot read recipe {path}: {error.strerror}{_shipped_hint(name)}"]) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RecipeError([f"{where}cannot read recipe {path}: {reason}{_shipped_hint(name)}"]) from error
     layer = Layer(str(path), text)
     table = _short_forms(_rooted(_parse(text, layer), path.resolve().parent))
     return _extended(layer, table, (*above, path.resolve()), (*blame, layer))
@@ -173,6 +174,8 @@ def _parse(text: str, layer: Layer) -> Table:
         lines = text.split("\n")
         line, column = (int(found[1]), int(found[2])) if found and found[1] else (len(lines), len(lines[-1]) + 1)
         raise RecipeError([f"{layer.label}:{line}:{column}: not valid TOML: {_BAD_PLACE.sub('', message)}"]) from error
+    except RecursionError as error:
+        raise RecipeError([f"{layer.label}:1:1: nested too deeply"]) from error
 
 
 def _rooted(value: Any, folder: Path) -> Any:  # noqa: ANN401

@@ -37,11 +37,11 @@ def rows(manifest: Manifest) -> Iterator[Clip | Stream | ImpulseResponse]:
 
 
 def identities(row: Clip | Stream | ImpulseResponse) -> frozenset[Identity]:
-    """Return all that a row depends on; without a `source` its audio file is its source recording.
+    """Return all that a row depends on: its audio file is a recording, besides the `source` it was cut from.
 
     An empty `sha256`, as all-zero audio has, ties nothing together.
     """
-    found = {Identity("source recording", row.source or row.audio.as_posix())}
+    found = {Identity("source recording", name) for name in (row.source, row.audio.as_posix()) if name}
     found |= {Identity("speaker", name) for name in _speakers(row) if name}
     if not isinstance(row, ImpulseResponse) and row.group:
         found.add(Identity("group", row.group))

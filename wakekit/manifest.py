@@ -65,7 +65,7 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
     lines = [{"kind": "manifest", "keyword": manifest.keyword, "notes": list(manifest.notes)}]
     for kind, values in _by_kind(manifest).items():
         lines += [{"kind": kind, AUDIO: _relative(value.audio, folder), **_stated(value)} for value in values]
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    text = "".join(json.dumps(line) + "\n" for line in lines)
     path.write_text(text, encoding="utf-8")
 
 

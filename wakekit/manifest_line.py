@@ -50,7 +50,7 @@ class Line:
         """Return the line's value; None where it has mistakes, or is a clip to leave out."""
         try:
             data = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):
             self._wrong(f"expected a JSON object, got {text.strip()[:40]!r}")
@@ -59,7 +59,11 @@ class Line:
         if not isinstance(kind, str) or kind not in KINDS:
             self._wrong(f"kind: expected one of {', '.join(KINDS)}, got {kind!r}")
             return None
-        value = self._build(KINDS[kind], kind, data)
+        try:
+            value = self._build(KINDS[kind], kind, data)
+        except OverflowError:
+            self._wrong(f"{kind}: expected numbers of a size that audio has, got one too large")
+            return None
         return value if value is not None and self._fits(value) else None
 
     def _wrong(self, mistake: str) -> None:
@@ -80,6 +84,8 @@ class Line:
             values["pool"] = self._pool(values["label"], values.get("pool"))
             if values["pool"] is None:
                 return None
+        if cls is Event and self._pools is not None and isinstance(values.get("label"), str):
+            self._pool(values["label"], None)
         return cls(**values) if len(self.mistakes) == before else None
 
     def _guard(self, name: str, data: Mapping[str, Any], keys: set[str]) -> None:

@@ -64,8 +64,9 @@ def _numbers(value: object) -> Iterable[float]:
         return ()
     if isinstance(value, (int, float)):
         return (float(value),)
-    if isinstance(value, (tuple, list)):
-        return tuple(number for item in value for number in _numbers(item))
+    if isinstance(value, (tuple, list, dict)):
+        items = value.values() if isinstance(value, dict) else value
+        return tuple(number for item in items for number in _numbers(item))
     return ()
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import attrs
 import torch
 
+from wakekit.allocator import keep_freed_memory
 from wakekit.artifacts import Artifact, Store, copy_file, write_text
 from wakekit.fingerprint import Contents, stage_fingerprints
 from wakekit.geometry import choose_device, geometry
@@ -43,8 +44,12 @@ class Run:
 
 
 def run(recipe: Recipe, out: Path, progress: Progress) -> Run:
-    """Carry a recipe through all stages and leave its folder in `out`."""
+    """Carry a recipe through all stages and leave its folder in `out`.
+
+    Sets the threads and the memory allocator of the process.
+    """
     geometry(recipe)
+    keep_freed_memory()
     if recipe.settings.threads:
         torch.set_num_threads(recipe.settings.threads)
     return _Pipeline(recipe, out, progress).run()
@@ -163,7 +168,7 @@ class _Pipeline:
             "threads": torch.get_num_threads(),
             "cpus": os.cpu_count(),
             "commit": _commit(),
-            "packages": {dist.name: dist.version for dist in sorted(distributions(), key=lambda found: found.name)},
+            "packages": dict(sorted((dist.name, dist.version) for dist in distributions() if dist.name)),
         }
 
 

@@ -9,7 +9,7 @@ import attrs
 
 from wakekit.audio import write_audio
 from wakekit.data import SPLITS, Manifest
-from wakekit.errors import WakekitError
+from wakekit.errors import PluginError, WakekitError
 from wakekit.leakage import check_leakage
 from wakekit.manifest import read_manifest, write_manifest
 from wakekit.prepared import rows_of
@@ -49,12 +49,14 @@ def make_splits(folder: Path, corpus: Path, splitter: Splitter) -> None:
 
 
 def _check_same_rows(before: Manifest, after: Manifest, name: str) -> None:
+    if not isinstance(after, Manifest):
+        raise PluginError(f"splitter {name}: expected a wakekit.Manifest, got {after!r:.80}")
     stripped = [attrs.evolve(row, split="") for row in rows_of(after)]
     if stripped != [attrs.evolve(row, split="") for row in rows_of(before)]:
-        raise WakekitError(f"splitter {name} changed, dropped or reordered rows; it may only set their split")
+        raise PluginError(f"splitter {name} changed, dropped or reordered rows; it may only set their split")
     wrong = [row for row in rows_of(after) if row.split not in SPLITS]
     if wrong:
-        raise WakekitError(
+        raise PluginError(
             f"splitter {name} left {len(wrong)} rows without a split of {', '.join(SPLITS)}, first {wrong[0].audio}"
         )
 

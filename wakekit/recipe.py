@@ -22,7 +22,7 @@ from wakekit.errors import PluginError, Problem, RecipeError, WakekitError
 from wakekit.kinds import SLOTS, Slot
 from wakekit.layers import KeyPath, Merged, Text, read_layers
 from wakekit.registry import Entry, Registry
-from wakekit.settings import Settings
+from wakekit.settings import Settings, folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,7 +96,7 @@ class _Resolver:
             if self.plugin_trouble == len(self.problems):
                 error.exit_code = PluginError.exit_code
             raise error
-        settings = attrs.evolve(settings, name=settings.name or stem)
+        settings = attrs.evolve(settings, name=settings.name or folder_name(stem))
         chosen = {key: value for key, value in single.items() if value is not None}
         return Recipe(settings, chosen, many, self.merged, self.registry)
 
@@ -152,17 +152,22 @@ class _Resolver:
         return value
 
     def _filled(self, text: Text, path: KeyPath) -> Any:  # noqa: ANN401
-        whole = _REFERENCE.fullmatch(text)
         try:
-            if whole:
-                found = self._lookup(whole[1])
-                return Text.at(text.folder, found) if isinstance(found, str) else found
-            return Text.at(text.folder, _REFERENCE.sub(lambda match: str(self._lookup(match[1])), text))
+            return self._expanded(text, ())
         except LookupError as error:
             self.problems.append(Problem(path, str(error.args[0])))
             return Text.at(text.folder, "")
 
-    def _lookup(self, reference: str) -> Any:  # noqa: ANN401
+    def _expanded(self, text: Text, within: tuple[str, ...]) -> Any:  # noqa: ANN401
+        """Return a text with its references filled in; one that is nothing but a reference takes the value itself."""
+        whole = _REFERENCE.fullmatch(text)
+        if whole:
+            found = self._lookup(whole[1], within)
+            # A path in [vars] is relative to the file that wrote it there.
+            return Text.at(text.folder, found) if type(found) is str else found
+        return Text.at(text.folder, _REFERENCE.sub(lambda match: str(self._lookup(match[1], within)), text))
+
+    def _lookup(self, reference: str, within: tuple[str, ...]) -> Any:  # noqa: ANN401
         if reference.startswith("env:"):
             name = reference.removeprefix("env:")
             if name not in os.environ:
@@ -170,11 +175,14 @@ class _Resolver:
             return os.environ[name]
         variables = self.merged.table.get("vars", {})
         name = reference.removeprefix("vars.")
-        if reference.startswith("vars.") and isinstance(variables, dict) and name in variables:
-            return variables[name]
-        raise LookupError(
-            f"unknown reference ${{{reference}}}; use ${{env:NAME}} or ${{vars.name}} with a table [vars]"
-        )
+        if not reference.startswith("vars.") or not isinstance(variables, dict) or name not in variables:
+            raise LookupError(
+                f"unknown reference ${{{reference}}}; use ${{env:NAME}} or ${{vars.name}} with a table [vars]"
+            )
+        if name in within:
+            raise LookupError(f"${{vars.{name}}} refers to itself, through {' → '.join([*within, name])}")
+        found = variables[name]
+        return self._expanded(found, (*within, name)) if isinstance(found, Text) and "${" in found else found
 
 
 def _type_path(path: KeyPath, written: object) -> KeyPath:
@@ -202,6 +210,8 @@ def build_component(registry: Registry, kind: str, written: object) -> Chosen:
     options = {key: value for key, value in table.items() if key != "type"}
     value = structure(registry.load(entry), options, str(name), nested=nested_builder(registry))
     _check_files(value)
+    if kind == "corpus" and not value.keyword.strip():
+        raise ProblemsError([Problem(("keyword",), "expected a keyword, got none")])
     return Chosen(entry, value)
 
 
@@ -224,10 +234,17 @@ def _check_files(value: object) -> None:
     missing = [
         Problem((field.name,), f"no such file or folder: {path}")
         for field in attrs.fields(type(value))  # type: ignore[arg-type]
-        if isinstance(path := getattr(value, field.name), Path) and not path.exists()
+        for path in _paths(getattr(value, field.name))
+        if not path.exists()
     ]
     if missing:
         raise ProblemsError(missing)
+
+
+def _paths(value: object) -> list[Path]:
+    if isinstance(value, (tuple, list)):
+        return [path for item in value for path in _paths(item)]
+    return [value] if isinstance(value, Path) else []
 
 
 def dump(recipe: Recipe) -> str:

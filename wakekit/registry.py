@@ -92,7 +92,13 @@ class Registry:
     def load(self, entry: Entry) -> type:
         """Import the component's class and remember which component it is."""
         found = entry.load()
-        self._classes.setdefault(found, entry)
+        known = self._classes.setdefault(found, entry)
+        if known != entry:
+            raise PluginError(
+                f"{entry.component.target} is both {known.component.kind} {known.component.name!r} of plugin "
+                f"{known.plugin.label()} and {entry.component.kind} {entry.component.name!r} of plugin "
+                f"{entry.plugin.label()}; each component needs a class of its own"
+            )
         return found
 
     def entry_of(self, value: object) -> Entry | None:

@@ -98,6 +98,7 @@ def _end_to_end(composed: Path, rate: int) -> Placed:
 class SplitScores:
     """Raw scores of a split: its clips, its streams with the composed ones last, and one window of digital silence."""
 
+    keyword: str
     clips: ClipScores
     streams: tuple[StreamScores, ...]
     silence: float
@@ -113,4 +114,6 @@ def read_scores(folder: Path, recipe: Recipe, prepared: Prepared, split: str) ->
         StreamScores(stream, arrays[f"stream.{index}"], shape.window / rate, shape.hop / rate)
         for index, stream in enumerate(read_manifest(folder / "streams.jsonl").streams)
     )
-    return SplitScores(ClipScores(data.clips.rows, arrays["clips"], labels), streams, float(arrays["silence"][0]))
+    return SplitScores(
+        data.keyword, ClipScores(data.clips.rows, arrays["clips"], labels), streams, float(arrays["silence"][0])
+    )

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import attrs
 
 from wakekit.options import option
 
 FORMAT_VERSION = 1
+_LONGEST = 100
+_NAME = re.compile(rf"(?:\w[\w .-]{{0,{_LONGEST - 1}}})?")
+
+
+def folder_name(text: str) -> str:
+    """Return a text as the name of a folder: what a name may not hold becomes a dash."""
+    return re.sub(r"^\W|[^\w .-]", "-", text)[:_LONGEST].lstrip("-. ") or "recipe"
 
 
 @attrs.frozen
@@ -44,9 +53,14 @@ class Compose:
         unit="min",
         help="audio without the keyword that dev and test are brought up to, clips permitting",
     )
-    seed: int = option(0, at_least=0, help="seed of the order, gaps and backgrounds")
+    seed: int = option(0, at_least=0, below=2**53, help="seed of the order, gaps and backgrounds")
     silence: float = option(0.2, at_least=0, at_most=0.5, help="share of a composed stream that is gaps between clips")
     snr_db: tuple[float, float] = option((5.0, 20.0), unit="dB", help="range of the background's SNR")
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a range that is upside down."""
+        if self.snr_db[0] > self.snr_db[1]:
+            raise ValueError(f"snr_db: expected the lower end first, got {list(self.snr_db)}")
 
 
 @attrs.frozen
@@ -67,7 +81,7 @@ class Settings:
 
     wakekit: int = option(FORMAT_VERSION, choices=(FORMAT_VERSION,), help="version of the recipe format")
     name: str = option("", help="name of the run's folder; the file's name where empty")
-    seed: int = option(0, at_least=0, help="seed of training")
+    seed: int = option(0, at_least=0, below=2**53, help="seed of training")
     device: str = option("auto", choices=("auto", "cpu", "cuda"), help="where training and scoring run")
     threads: int = option(0, at_least=0, help="CPU threads; 0 leaves the choice to torch")
     precision: str = option(
@@ -77,3 +91,10 @@ class Settings:
     window: Window = attrs.field(factory=Window)
     compose: Compose = attrs.field(factory=Compose)
     operating_point: Target
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse a name that is no name of a folder."""
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"name: expected a letter or digit, then up to 99 more, spaces, '.', '_' or '-', got {self.name!r}"
+            )

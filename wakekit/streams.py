@@ -69,6 +69,10 @@ def score_clips(
     device = next(network.parameters()).device
     with torch.inference_mode(), progress.task(f"scoring {split.name} clips", len(lengths)) as advance:
         for rows in _batches(lengths, window):
+            if len(rows) == 1 and int(lengths[rows]) > _BATCH_SAMPLES:
+                scores[rows.numpy()] = _long_clip(network, scorer, split, int(rows), window=window, hop=hop)
+                advance()
+                continue
             padded = _scored_length(int(lengths[rows].max()), hop) + window - hop
             low = starts[rows]
             audio = gather(split.audio, low - (window - hop), low, low + lengths[rows], padded).to(device)
@@ -80,6 +84,14 @@ def score_clips(
             advance(len(rows))
     labels = np.array([int(clip.pool == "positive") for clip in split.clips.rows], dtype=np.int64)
     return ClipScores(split.clips.rows, scores, labels)
+
+
+def _long_clip(network: Network, scorer: Scorer, split: SplitAudio, row: int, *, window: int, hop: int) -> float:
+    """Score a clip too long to be scored at once."""
+    start, length = int(split.clips.starts[row]), int(split.clips.lengths[row])
+    after = _scored_length(length, hop) - length
+    audio = torch.nn.functional.pad(split.samples(start, length), (window - hop, after))
+    return float(score_stream(network, scorer, audio, window=window, hop=hop).max())
 
 
 def _scored_length(length: int, hop: int) -> int:

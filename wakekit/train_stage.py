@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from wakekit.artifacts import write_text
 from wakekit.batch import Batch, FeatureBatch, Sources, gather
+from wakekit.errors import PluginError
 from wakekit.geometry import N_CLASSES, choose_device, geometry
 from wakekit.prepared import Prepared, SplitAudio, resident
 from wakekit.rows import training_rows
@@ -104,7 +105,9 @@ def _augmentations(recipe: Recipe, split: SplitAudio) -> dict[str, tuple[Augment
     """Build the augmentations of each domain, in the recipe's order."""
     sources = Sources(split.background(), split.rooms(), split.sample_rate)
     built: dict[str, list[Augment]] = {"waveform": [], "features": []}
-    for augmentation in recipe.each("augmentations").values():
+    for name, augmentation in recipe.each("augmentations").items():
+        if augmentation.domain not in built:
+            raise PluginError(f"augmentation {name}: domain is {augmentation.domain!r}, not waveform or features")
         built[augmentation.domain].append(augmentation.build(sources))
     return {domain: tuple(found) for domain, found in built.items()}
 

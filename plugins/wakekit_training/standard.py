@@ -73,6 +73,8 @@ class _Training:
                 self._epoch(advance, kept)
                 self._tell(lambda hooks: hooks.epoch_ended(state))
                 row = self._validated()
+                if not math.isfinite(row["dev_loss"]):
+                    raise DivergedError(state.epoch, state.step - 1, kept)
                 if self.options.keep == "last" or row["dev_loss"] < best:
                     best, kept = row["dev_loss"], _copied(state.evaluated)
                 self.task.record(row)

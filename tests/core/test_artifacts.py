@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from wakekit.artifacts import Store, write_text
+from wakekit.artifacts import Store, copy_file, write_text
 from wakekit.progress import Silence
 
 
@@ -110,8 +111,22 @@ def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     def refuse(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(OSError, match="disk full"):
         write_text(path, "new")
     assert [p.name for p in tmp_path.iterdir()] == ["f.json"]
     assert path.read_text() == "old"
+
+
+def test_two_writers_of_one_file_leave_one_whole_file(tmp_path: Path) -> None:
+    """Copies that overlap in time do not share a temporary file."""
+    sources = []
+    for number in range(2):
+        source = tmp_path / f"source{number}"
+        source.write_bytes(bytes([number]) * 4_000_000)
+        sources.append(source)
+    target = tmp_path / "target"
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda turn: copy_file(sources[turn % 2], target), range(40)))
+    assert target.read_bytes() in (sources[0].read_bytes(), sources[1].read_bytes())
+    assert len(list(tmp_path.iterdir())) == 3

@@ -85,3 +85,9 @@ def test_clashes_are_counted() -> None:
     with pytest.raises(WakekitError, match=r"5 clashes: .*'p0'.*'p1'.*'p2'.*; and 2 more") as caught:
         check_leakage(manifest(*rows))
     assert "'p3'" not in str(caught.value)
+
+
+def test_one_file_is_one_recording_whatever_its_cuts_are_called() -> None:
+    """T15: two cuts of one file on two sides leak, even where each names another source."""
+    with pytest.raises(WakekitError, match="source recording"):
+        check_leakage(manifest(clip("a", "train", source="one"), clip("a", "test", source="two")))

@@ -314,3 +314,24 @@ def test_a_wrong_manifest_is_refused_with_its_place(
     assert answer.code == 1
     assert words in answer.err
     assert not list(tmp_path.glob("runs/tiny-*"))
+
+
+def test_the_keyword_may_be_spelt_with_capitals(recipe_file: Path, tmp_path: Path, typed: Typed) -> None:
+    """Streams are judged for the keyword that the corpus made of the recipe's spelling."""
+    pytest.importorskip("espeakng_loader")
+    table = (
+        "corpus={type='espeak', keyword='Hey  Nova', speakers=24, positives_per_speaker=2, near_misses_per_speaker=1, "
+        "other_per_speaker=1, stream_seconds_per_speaker=8, keywords_per_stream=1, background_clips=4, rooms=4}"
+    )
+    answer = typed("run", recipe_file, "--out", tmp_path, "--set", table, "--set", "operating_point.fa_per_hour=2000")
+    assert answer.code == 0, answer.err
+    report = json.loads((only_run(tmp_path) / "metrics.json").read_text())
+    assert sum(stream["events"] for stream in report["streams"]) >= 4
+
+
+def test_outputs_that_cannot_be_written_are_named(recipe_file: Path, tmp_path: Path, typed: Typed) -> None:
+    """A file where a folder should be is one sentence and exit code 1."""
+    (tmp_path / "file").write_text("x")
+    answer = typed("run", recipe_file, "--out", tmp_path / "file")
+    assert answer.code == 1
+    assert str(tmp_path / "file") in answer.err

@@ -11,6 +11,7 @@ import pytest
 from tests.support import Typed, add_plugin
 from wakekit.errors import PluginError, WakekitError
 from wakekit.plugins import load_plugins
+from wakekit.recipe import load_recipe
 from wakekit.registry import Registry
 
 if TYPE_CHECKING:
@@ -170,3 +171,42 @@ def test_listing_imports_nothing_heavy() -> None:
     assert "HEAVY []" in listed
     assert "PLUGINS 5 set()" in listed
     assert "PLUGINS 0 set()" in run(["--help"])
+
+
+NUMBERS = """
+import attrs
+from wakekit import Component, hookimpl, option
+@hookimpl
+def wakekit_components():
+    yield Component("metric", "one", "acme_numbers:Numbers")
+    yield Component("metric", "two", "acme_numbers:Numbers")
+@attrs.frozen
+class Numbers:
+    x: float = option(1, help="written as a whole number")
+    range: tuple[float, float] = option((1, 2), help="likewise")
+    def compute(self, results): return 3.0
+"""
+
+
+def test_a_default_means_what_it_would_in_a_recipe(site: Path, recipe_file: Path) -> None:
+    """T42: a default of 1 for a float is 1.0, so that the saved recipe has the same fingerprint."""
+    add_plugin(site, "acme-numbers", NUMBERS)
+    recipe = load_recipe(recipe_file, Registry(load_plugins()), changes=["metrics.n=one"])
+    value = recipe.each("metrics")["n"]
+    assert [type(number) for number in (value.x, *value.range)] == [float] * 3
+
+
+def test_one_class_cannot_be_two_components(site: Path, recipe_file: Path, typed: Typed) -> None:
+    """Two names for one class would fingerprint alike: refused, with both names."""
+    add_plugin(site, "acme-numbers", NUMBERS)
+    answer = typed("check", recipe_file, "--set", "metrics.a=one", "--set", "metrics.b=two")
+    assert answer.code == 3
+    assert "is both metric 'one'" in answer.err
+
+
+def test_a_metric_that_measures_nonsense_is_named(site: Path, recipe_file: Path, typed: Typed, tmp_path: Path) -> None:
+    """What a plugin's metric returns is checked before it is written, and the metric named."""
+    add_plugin(site, "acme-numbers", NUMBERS)
+    answer = typed("run", recipe_file, "--out", tmp_path / "runs", "--set", "metrics.n=one")
+    assert answer.code == 3
+    assert "metric n: expected a list of wakekit.Measure, got 3.0" in answer.err

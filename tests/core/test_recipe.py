@@ -297,3 +297,36 @@ def test_check_reports_and_exits_2(recipe_file: Path, typed: Typed) -> None:
     assert "no multiple of frontend.hop_seconds" in answer.err
     assert typed("check", recipe_file, "--set", "window.seconds=0.01").code == 2
     assert typed("components", "normaliser").code == 2
+
+
+def test_names_and_seeds_stay_within_reason(recipe_file: Path, registry: Registry, typed: Typed) -> None:
+    """A name cannot lead out of the output folder, a seed fits the generator, ranges stand the right way round."""
+    for change in ("name='../x'", "name='/tmp/x'", 'name="a\\nb"', f"name='{'x' * 200}'", "seed=18446744073709551616",
+                   "compose.snr_db=[20, 5]", "corpus.keyword=' '"):  # fmt: skip
+        assert errors(recipe_file, registry, change), change
+    assert typed("check", recipe_file, "--set", "frontend.hop_seconds=1e-9").code == 2
+    odd = recipe_file.with_name("my recipe (1).toml")
+    odd.write_text(recipe_file.read_text())
+    assert load_recipe(odd, registry).settings.name == "my recipe -1-"
+
+
+def test_variables_may_refer_to_others_but_not_to_themselves(recipe_file: Path, registry: Registry) -> None:
+    """A variable may hold references; a circle of them is an error; a path in one is relative to the file it is in."""
+    text = recipe_file.read_text() + "[vars]\na = '${vars.b}'\nb = 'x'\nc = '${vars.d}'\nd = '${vars.c}'\n"
+    recipe_file.write_text(text)
+    assert load_recipe(recipe_file, registry, changes=["name='${vars.a}y'"]).settings.name == "xy"
+    assert "refers to itself, through c → d → c" in errors(recipe_file, registry, "name='${vars.c}'")[0]
+    inner = recipe_file.parent / "inner"
+    (inner / "audio").mkdir(parents=True)
+    (inner / "child.toml").write_text("extends = '../tiny.toml'\n[vars]\nwhere = 'audio'\n")
+    recipe_file.write_text(text.replace(str(load_recipe(recipe_file, registry)["corpus"].path), "${vars.where}"))
+    assert load_recipe(inner / "child.toml", registry)["corpus"].path == (inner / "audio").resolve()
+
+
+def test_deep_and_odd_files_are_refused_in_words(tmp_path: Path, registry: Registry) -> None:
+    """Nesting beyond reason and names no system takes are errors, never tracebacks."""
+    path = tmp_path / "deep.toml"
+    path.write_text("x = " + "[" * 5000 + "]" * 5000)
+    assert errors(path, registry)
+    path.write_text('extends = ["a\\u0000b"]')
+    assert "cannot read recipe" in errors(path, registry)[0]
