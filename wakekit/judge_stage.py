@@ -87,17 +87,20 @@ def evaluate(folder: Path, recipe: Recipe, calibration: Path, test: SplitScores)
 
 def _measured(name: str, metric: Metric, results: Results) -> list[Measure]:
     """Return what a metric measures; raises PluginError where that is not measures of finite numbers."""
-    found = metric.compute(results)
-    measures = list(found) if isinstance(found, (list, tuple)) else [found]
-    for measure in measures:
-        if not isinstance(measure, Measure):
-            raise PluginError(f"metric {name}: expected a list of wakekit.Measure, got {measure!r:.80}")
-        numbers = [measure.value, measure.low, measure.high, *measure.counts.values()]
-        if not all(number is None or math.isfinite(number) for number in numbers):
-            raise PluginError(f"metric {name}: {measure.name} holds a number that is not finite; give None and a note")
-    return [attrs.evolve(measure, value=_plain(measure.value), low=_plain(measure.low), high=_plain(measure.high),
-                         counts={key: float(value) for key, value in measure.counts.items()})
-            for measure in measures]  # fmt: skip
+    found: object = metric.compute(results)
+    measures = found if isinstance(found, (list, tuple)) else [found]
+    return [_checked(name, measure) for measure in measures]
+
+
+def _checked(name: str, measure: object) -> Measure:
+    if not isinstance(measure, Measure):
+        raise PluginError(f"metric {name}: expected a list of wakekit.Measure, got {measure!r:.80}")
+    counts = {key: float(value) for key, value in measure.counts.items()}
+    numbers = [measure.value, measure.low, measure.high, *counts.values()]
+    if not all(number is None or math.isfinite(number) for number in numbers):
+        raise PluginError(f"metric {name}: {measure.name} holds a number that is not finite; give None and a note")
+    value, low, high = (_plain(number) for number in numbers[:3])
+    return attrs.evolve(measure, value=value, low=low, high=high, counts=counts)
 
 
 def _plain(number: float | None) -> float | None:

@@ -123,20 +123,20 @@ def _find(name: str, folder: Path | None) -> Path:
 def _read(name: str, above: tuple[Path, ...], blame: tuple[Layer, ...]) -> tuple[Layer, Table, dict[KeyPath, Layer]]:
     path = _find(name, above[-1].parent if above else None)
     where = f"{blame[-1].place(('extends',))}: extends: " if blame else ""
-    if path.resolve() in above:
-        raise RecipeError([f"{where}{path} extends itself, through {' → '.join(map(str, above))}"])
     try:
-        text = path.read_text(encoding="utf-8")
+        whole = path.resolve()
+        text = path.read_text(encoding="utf-8") if whole not in above else ""
     except UnicodeDecodeError as error:
-        raise RecipeError(
-            [f"{where}{path}: expected a TOML file in UTF-8, got byte {error.object[error.start]:#x}"]
-        ) from error
+        byte = error.object[error.start]
+        raise RecipeError([f"{where}{path}: expected a TOML file in UTF-8, got byte {byte:#x}"]) from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RecipeError([f"{where}cannot read recipe {path}: {reason}{_shipped_hint(name)}"]) from error
+    if whole in above:
+        raise RecipeError([f"{where}{path} extends itself, through {' → '.join(map(str, above))}"])
     layer = Layer(str(path), text)
-    table = _short_forms(_rooted(_parse(text, layer), path.resolve().parent))
-    return _extended(layer, table, (*above, path.resolve()), (*blame, layer))
+    table = _short_forms(_rooted(_parse(text, layer), whole.parent))
+    return _extended(layer, table, (*above, whole), (*blame, layer))
 
 
 def _shipped_hint(name: str) -> str:

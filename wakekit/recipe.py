@@ -81,8 +81,8 @@ class _Resolver:
         self.plugin_trouble = 0
 
     def resolve(self, stem: str) -> Recipe:
-        table: dict[str, Any] = self._interpolate(self.merged.table, ())
-        table.pop("vars", None)
+        written = {key: value for key, value in self.merged.table.items() if key != "vars"}
+        table: dict[str, Any] = self._interpolate(written, ())
         single, many = {}, {}
         for slot in SLOTS:
             written = table.pop(slot.key, None)
