@@ -39,7 +39,7 @@ def _headline(point: dict[str, Any]) -> str:
 
 def _metrics(metrics: dict[str, list[dict[str, Any]]]) -> Table:
     table = Table(title="on the test split, at that threshold", title_justify="left")
-    table.add_column("measure")
+    table.add_column("measure", no_wrap=True)
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
     table.add_column("from")

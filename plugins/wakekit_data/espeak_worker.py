@@ -33,6 +33,8 @@ class Engine:
         if rate != SAMPLE_RATE:
             message = f"expected espeak-ng to start at {SAMPLE_RATE} Hz, got {rate} @ {data}"
             raise RuntimeError(message)
+        # Breath is noise, and espeak-ng seeds it with the time of day.
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))
         self._chunks: list[bytes] = []
         self._callback = _CALLBACK(self._receive)  # kept here: the library holds a bare pointer to it
         self._library.espeak_SetSynthCallback(self._callback)
