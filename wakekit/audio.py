@@ -90,7 +90,7 @@ def write_audio(manifest: Manifest, folder: Path, options: Audio, progress: Prog
     `spans` is int64 [rows, 2], first sample and length of clips, then streams, then impulse responses. A recording that
     cannot be used ends the stage, or is left out with a note where the recipe says `bad_files = "skip"`.
     """
-    rows: list[Row] = [*manifest.clips, *manifest.streams, *manifest.impulse_responses]
+    rows = manifest.rows()
     spans: list[tuple[int, int]] = []
     kept: list[Row] = []
     bad: list[str] = []

@@ -131,11 +131,11 @@ def _run(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
     from wakekit.pipeline import run  # noqa: PLC0415
 
-    done = run(recipe, Path(options.out), make_progress(quiet=options.quiet))
+    folder = run(recipe, Path(options.out), make_progress(quiet=options.quiet))
     if not options.quiet:
         from wakekit.summary import print_summary  # noqa: PLC0415
 
-        print_summary(done.folder)
+        print_summary(folder)
     return 0
 
 

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
 
@@ -98,6 +100,15 @@ class Manifest:
     streams: tuple[Stream, ...] = ()
     impulse_responses: tuple[ImpulseResponse, ...] = ()
     notes: tuple[str, ...] = ()
+
+    def rows(self) -> tuple[Clip | Stream | ImpulseResponse, ...]:
+        """Return all rows: clips, then streams, then impulse responses."""
+        return (*self.clips, *self.streams, *self.impulse_responses)
+
+
+def keyword_labels(clips: Sequence[Clip]) -> IntArray:
+    """Return int64 [N], 1 for each clip of the keyword."""
+    return np.array([int(clip.pool == "positive") for clip in clips], dtype=np.int64)
 
 
 @attrs.frozen(eq=False)

@@ -6,16 +6,10 @@ every run does whatever its splitter.
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import TYPE_CHECKING
-
 import attrs
 
 from wakekit.data import SPLITS, Clip, ImpulseResponse, Manifest, Stream
 from wakekit.errors import WakekitError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _SHOWN = 3
 
@@ -29,11 +23,6 @@ class Identity:
 
     def __str__(self) -> str:
         return f"{self.what} {self.name!r}"
-
-
-def rows(manifest: Manifest) -> Iterator[Clip | Stream | ImpulseResponse]:
-    """Return all clips, streams and impulse responses."""
-    return chain(manifest.clips, manifest.streams, manifest.impulse_responses)
 
 
 def identities(row: Clip | Stream | ImpulseResponse) -> frozenset[Identity]:
@@ -59,7 +48,7 @@ def _speakers(row: Clip | Stream | ImpulseResponse) -> tuple[str | None, ...]:
 def check_leakage(manifest: Manifest) -> None:
     """Raise WakekitError where two splits share a speaker, group, source recording or identical content."""
     homes: dict[Identity, dict[str, Clip | Stream | ImpulseResponse]] = {}
-    for row in rows(manifest):
+    for row in manifest.rows():
         for identity in identities(row):
             homes.setdefault(identity, {}).setdefault(row.split, row)
     clashes = sorted(identity for identity, home in homes.items() if len(home) > 1)

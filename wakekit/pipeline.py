@@ -10,10 +10,8 @@ import os
 import platform
 import subprocess
 from importlib.metadata import distributions
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import torch
 
 from wakekit.allocator import keep_freed_memory
@@ -30,21 +28,13 @@ from wakekit.train_stage import train
 from wakekit.training import DivergedError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from wakekit.progress import Progress
 
 
-@attrs.frozen
-class Run:
-    """A finished run: its folder, its fingerprint, and which stages were reused."""
-
-    folder: Path
-    fingerprint: str
-    reused: tuple[str, ...]
-    done: tuple[str, ...]
-
-
-def run(recipe: Recipe, out: Path, progress: Progress) -> Run:
-    """Carry a recipe through all stages and leave its folder in `out`.
+def run(recipe: Recipe, out: Path, progress: Progress) -> Path:
+    """Carry a recipe through all stages and return the folder it leaves in `out`.
 
     Sets the threads and the memory allocator of the process.
     """
@@ -64,7 +54,7 @@ class _Pipeline:
         self.folder = out / f"{recipe.settings.name}-{self.fingerprint[:10]}"
         self.stages: list[Artifact] = []
 
-    def run(self) -> Run:
+    def run(self) -> Path:
         prepared = self.prepare()
         weights = self.train(prepared)
         dev = self.score(prepared, weights, "dev")
@@ -72,9 +62,7 @@ class _Pipeline:
         test = self.score(prepared, weights, "test")
         evaluation = self.evaluate(prepared, calibration, test)
         self.leave(weights, dev, calibration, test, evaluation)
-        reused = tuple(artifact.stage for artifact in self.stages if artifact.reused)
-        done = tuple(artifact.stage for artifact in self.stages if not artifact.reused)
-        return Run(self.folder, self.fingerprint, reused, done)
+        return self.folder
 
     def prepare(self) -> Prepared:
         """Corpus → audio store → splits → leakage check."""

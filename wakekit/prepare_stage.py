@@ -12,7 +12,6 @@ from wakekit.data import SPLITS, Manifest
 from wakekit.errors import PluginError, WakekitError
 from wakekit.leakage import check_leakage
 from wakekit.manifest import read_manifest, write_manifest
-from wakekit.prepared import rows_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,10 +50,10 @@ def make_splits(folder: Path, corpus: Path, splitter: Splitter) -> None:
 def _check_same_rows(before: Manifest, after: Manifest, name: str) -> None:
     if not isinstance(after, Manifest):
         raise PluginError(f"splitter {name}: expected a wakekit.Manifest, got {after!r:.80}")
-    stripped = [attrs.evolve(row, split="") for row in rows_of(after)]
-    if stripped != [attrs.evolve(row, split="") for row in rows_of(before)]:
+    stripped = [attrs.evolve(row, split="") for row in after.rows()]
+    if stripped != [attrs.evolve(row, split="") for row in before.rows()]:
         raise PluginError(f"splitter {name} changed, dropped or reordered rows; it may only set their split")
-    wrong = [row for row in rows_of(after) if row.split not in SPLITS]
+    wrong = [row for row in after.rows() if row.split not in SPLITS]
     if wrong:
         raise PluginError(
             f"splitter {name} left {len(wrong)} rows without a split of {', '.join(SPLITS)}, first {wrong[0].audio}"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from wakekit.batch import AudioTable
-from wakekit.data import Clip, ImpulseResponse, Manifest, Stream
+from wakekit.data import Clip, ImpulseResponse, Stream
 from wakekit.manifest import read_manifest
 
 
@@ -71,7 +71,7 @@ class Prepared:
         """Open one split; rows of other splits are not reachable through the result."""
         whole = read_manifest(self.manifest)
         spans = torch.from_numpy(np.load(self.corpus / "spans.npy"))
-        rows = rows_of(whole)
+        rows = whole.rows()
 
         def placed(kind: type) -> Placed:
             chosen = [index for index, row in enumerate(rows) if isinstance(row, kind) and row.split == split]
@@ -86,11 +86,6 @@ class Prepared:
             streams=placed(Stream),
             impulse_responses=placed(ImpulseResponse),
         )
-
-
-def rows_of(manifest: Manifest) -> list[Clip | Stream | ImpulseResponse]:
-    """Return all rows in the order of `spans`."""
-    return [*manifest.clips, *manifest.streams, *manifest.impulse_responses]
 
 
 def map_audio(path: Path) -> Tensor:

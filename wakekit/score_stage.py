@@ -12,7 +12,7 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 
 from wakekit.compose import compose
-from wakekit.data import ClipScores, Manifest, Stream, StreamScores
+from wakekit.data import ClipScores, Manifest, Stream, StreamScores, keyword_labels
 from wakekit.geometry import N_CLASSES, choose_device, geometry
 from wakekit.manifest import read_manifest, write_manifest
 from wakekit.network import Network
@@ -108,12 +108,14 @@ def read_scores(folder: Path, recipe: Recipe, prepared: Prepared, split: str) ->
     """Read what `score_split` left."""
     data = prepared.open(split)
     arrays = load_arrays(folder / "scores.safetensors")
-    labels = np.array([int(clip.pool == "positive") for clip in data.clips.rows], dtype=np.int64)
     shape, rate = geometry(recipe), data.sample_rate
     streams = tuple(
         StreamScores(stream, arrays[f"stream.{index}"], shape.window / rate, shape.hop / rate)
         for index, stream in enumerate(read_manifest(folder / "streams.jsonl").streams)
     )
     return SplitScores(
-        data.keyword, ClipScores(data.clips.rows, arrays["clips"], labels), streams, float(arrays["silence"][0])
+        data.keyword,
+        ClipScores(data.clips.rows, arrays["clips"], keyword_labels(data.clips.rows)),
+        streams,
+        float(arrays["silence"][0]),
     )

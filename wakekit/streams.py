@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wakekit.batch import gather
-from wakekit.data import ClipScores, StreamScores
+from wakekit.data import ClipScores, StreamScores, keyword_labels
 
 if TYPE_CHECKING:
     from wakekit.kinds import Scorer
@@ -82,8 +82,7 @@ def score_clips(
             best = found.masked_fill(beyond, -torch.inf).amax(dim=1)
             scores[rows.numpy()] = best.double().cpu().numpy()
             advance(len(rows))
-    labels = np.array([int(clip.pool == "positive") for clip in split.clips.rows], dtype=np.int64)
-    return ClipScores(split.clips.rows, scores, labels)
+    return ClipScores(split.clips.rows, scores, keyword_labels(split.clips.rows))
 
 
 def _long_clip(network: Network, scorer: Scorer, split: SplitAudio, row: int, *, window: int, hop: int) -> float:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from wakekit import Clip, Stream, WakekitError, option
 from wakekit.data import POOLS, SPLITS
-from wakekit.leakage import identities, rows
+from wakekit.leakage import identities
 from wakekit_data.components import connected
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class BySpeaker:
 
         Raises WakekitError where there are too few independent speakers of the keyword for three splits.
         """
-        values = list(rows(manifest))
+        values = list(manifest.rows())
         components = _components(values, self.seed)
         shares = np.array([self.train, self.dev, self.test])
         homes = _deal(components, shares)

@@ -8,7 +8,6 @@ import attrs
 
 from wakekit import WakekitError
 from wakekit.data import SPLITS
-from wakekit.leakage import rows
 
 if TYPE_CHECKING:
     from wakekit import Manifest
@@ -22,7 +21,7 @@ class Given:
 
     def split(self, manifest: Manifest) -> Manifest:
         """Return the manifest as it is; raises WakekitError where a row has no split, or one that does not exist."""
-        lost = [row for row in rows(manifest) if row.split not in SPLITS]
+        lost = [row for row in manifest.rows() if row.split not in SPLITS]
         if lost:
             shown = ", ".join(f"{row.audio} ({row.split or 'none'!r})" for row in lost[:_SHOWN])
             more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""

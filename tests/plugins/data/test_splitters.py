@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from wakekit import Clip, ImpulseResponse, Manifest, Stream, WakekitError
-from wakekit.leakage import check_leakage, rows
+from wakekit.leakage import check_leakage
 from wakekit_data.by_speaker import BySpeaker
 from wakekit_data.given import Given
 
@@ -74,7 +74,7 @@ def test_nothing_is_on_two_sides(clips: list[Clip], streams: list[Stream], seed:
         raise
     check_leakage(done)
     assert {clip.split for clip in done.clips if clip.pool == "positive"} == {"train", "dev", "test"}
-    assert [attrs.evolve(row, split="") for row in rows(done)] == list(rows(manifest))
+    assert [attrs.evolve(row, split="") for row in done.rows()] == list(manifest.rows())
 
 
 def test_shares_come_near() -> None:
