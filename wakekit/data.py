@@ -78,6 +78,14 @@ class Stream:
     silence: float = 0.0
     sha256: str = ""
 
+    def recording(self) -> str:
+        """Return what the stream's false accepts depend on together: the recording it was cut from, else itself."""
+        return self.source or self.audio.as_posix()
+
+    def cluster(self, event: Event) -> str:
+        """Return what one of its words is dependent on others by: the speaker, else the recording."""
+        return event.speaker or self.recording()
+
 
 @attrs.frozen(kw_only=True)
 class ImpulseResponse:
@@ -146,6 +154,19 @@ class StreamScores:
         return len(self.scores) * self.hop_seconds
 
 
+@attrs.frozen(eq=False, kw_only=True)
+class Changes:
+    """Detections on a stream that come and go as a threshold falls through [n] values.
+
+    Change i happens at the threshold of index `rank[i]`, and `rank` [m] never falls; at `frame[i]` a detection appears
+    (`step[i]` is 1) or goes (-1). One that comes and goes at the same threshold cancels out.
+    """
+
+    rank: IntArray
+    frame: IntArray
+    step: IntArray
+
+
 @attrs.frozen
 class Detection:
     """An event that the detector fired: the stream's file name, the time in seconds and the score at that time.
@@ -163,13 +184,17 @@ class Detection:
 
 @attrs.frozen
 class Miss:
-    """A keyword in a stream that no detection belongs to; `score` is the highest around it."""
+    """A keyword in a stream that no detection belongs to; `score` is the highest around it.
+
+    `event` is its index among the words of the stream.
+    """
 
     stream: str
     start: float
     end: float
     speaker: str | None
     score: float
+    event: int | None = None
 
 
 @attrs.frozen
@@ -177,7 +202,8 @@ class OperatingPoint:
     """The threshold chosen on dev and frozen, with what it was chosen for and what it reached there.
 
     `reachable` is False where no threshold meets the target; then `threshold` is the one with the fewest false accepts
-    and `message` says what was reached. `hours` are the hours of dev audio behind the choice.
+    and `message` says what was reached. `hours` are the hours of dev audio behind the choice. `bound` says what had to
+    meet the target: the `estimate`, or the one-sided `upper` bound at `level`.
     """
 
     threshold: float
@@ -192,6 +218,17 @@ class OperatingPoint:
     message: str
     calibration: str
     """Identity of the calibration that the threshold belongs to."""
+    bound: str = "estimate"
+    level: float = 0.95
+    detector: dict[str, Any] = attrs.field(factory=dict)
+    """Options of the detector that were searched for, with the values chosen."""
+    configurations: int = 1
+    """How many settings of the detector the search tried."""
+    optimism: str = ""
+    """What choosing among several settings makes of the numbers on dev."""
+    split: str = "dev"
+    scores: str = ""
+    """Identity of the scores that the threshold was chosen on."""
 
 
 @attrs.frozen(kw_only=True)

@@ -73,13 +73,14 @@ def match(times: FloatArray, starts: FloatArray, ends: FloatArray, *, tolerance:
 
 def match_sorted(times: FloatArray, starts: FloatArray, deadlines: FloatArray) -> Matching:
     """Match as `match` does, for detections in order of time and words in order of start."""
-    return Matching(*_assign(times, starts, deadlines))
+    return Matching(*assign(times, starts, deadlines))
 
 
 @njit(cache=True)
-def _assign(  # noqa: C901
+def assign(  # noqa: C901
     times: FloatArray, starts: FloatArray, deadlines: FloatArray
 ) -> tuple[IntArray, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return the fields of a `Matching`, for callers that are compiled themselves; everything is in order of time."""
     event = np.full(len(times), -1, np.int64)
     repeat = np.zeros(len(times), np.bool_)
     hit = np.zeros(len(starts), np.bool_)
@@ -161,4 +162,4 @@ def _miss(scores: StreamScores, index: int, deadline: float) -> Miss:
     # Where no score lies inside the word, the next one stands in.
     behind = max(int(np.searchsorted(times, deadline, side="right")), first + 1)
     highest = float(scores.scores[first:behind].max())
-    return Miss(scores.stream.audio.name, event.start, event.end, event.speaker, highest)
+    return Miss(scores.stream.audio.name, event.start, event.end, event.speaker, highest, index)

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from wakekit.batch import Batch, FeatureBatch, Sources
-    from wakekit.data import IntArray, Manifest, Measure, Results
+    from wakekit.data import Changes, IntArray, Manifest, Measure, Results
     from wakekit.network import Network
     from wakekit.progress import Progress
+    from wakekit.run_folder import Run
     from wakekit.training import Hooks, Trained, TrainTask
 
     Scores = npt.NDArray[np.float64]
@@ -191,7 +192,9 @@ class Calibrator(Protocol):
 class Detector(Protocol):
     """Turns the scores of a stream into detections.
 
-    May also have `sweep(scores, thresholds) -> list[IntArray]`, the detections at many thresholds in one fast pass.
+    May also have `sweep(scores) -> ThresholdSweep`, which makes every distinct score a threshold to choose from, and
+    `searchable: ClassVar[tuple[str, ...]]`, the options that a search for the operating point may vary: never a
+    lockout, which hides words as it hides false accepts.
     """
 
     hop_seconds: float
@@ -213,11 +216,40 @@ class StreamingDetector(Protocol):
         ...
 
 
+class ThresholdSweep(Protocol):
+    """The detections on one whole stream as the threshold falls, faster than building a detector for each."""
+
+    def lower(self, thresholds: Scores) -> Changes:
+        """Go on from the last threshold through these [n], each lower than the one before; return what changes.
+
+        At the start the threshold is above every score. After the changes up to a threshold, the detections are those
+        that `build` and `feed` give for it.
+        """
+        ...
+
+
 class Metric(Protocol):
-    """Reads the results of a split and measures."""
+    """Reads the results of a split and measures.
+
+    May also have `statistics(run: Run) -> Sequence[Statistic]`: its measures as functions of how often each clip, word
+    or stream of a finished run counts, which is what `wakekit compare` needs for differences between runs; see
+    `wakekit.statistic`.
+    """
 
     def compute(self, results: Results) -> Sequence[Measure]:
         """Return measures with intervals; a value of None with a note where the results allow none."""
+        ...
+
+
+class Report(Protocol):
+    """Shows a finished run to a person.
+
+    May also have `plots(run, folder, form) -> list[Path]`, which writes its figures as files for a paper; `form` is
+    `svg` or `png`.
+    """
+
+    def write(self, run: Run, folder: Path) -> Path | None:
+        """Write the report into `folder`, whole or not at all; return the file to open, None where there is none."""
         ...
 
 
@@ -253,5 +285,6 @@ SLOTS = (
     Slot("calibrator", "calibrator", Calibrator, neutral="none"),
     Slot("detector", "detector", Detector),
     Slot("metric", "metrics", Metric, many=True),
+    Slot("report", "report", Report, neutral="html"),
 )
 KINDS = tuple(slot.kind for slot in SLOTS)

@@ -12,38 +12,82 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
+from wakekit.data import Changes
 from wakekit.errors import WakekitError
-from wakekit.events import keywords, match_sorted, negative_hours
+from wakekit.events import keywords, negative_hours
+from wakekit.tally import StreamTally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from wakekit.data import FloatArray, IntArray, StreamScores
     from wakekit.events import Words
-    from wakekit.kinds import Detector
+    from wakekit.kinds import Detector, ThresholdSweep
 
-_BLOCK = 256
-_MOST = 100_000
-_MOST_WITHOUT_SWEEP = 200
-_BEYOND = 2.0
+_FIRST, _AT_ONCE = 4096, 131_072
+_GRID = 256
+_WITHOUT_SWEEP = 200
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, kw_only=True)
 class Curve:
-    """What a detector does at each threshold, from the highest down: `false_accepts` [n], `hits` [n] of `events`.
+    """What a detector does at each threshold, from the highest down, in each part of the streams.
 
-    `hours` are free of keywords. `distinct` is how many distinct scores there are, and `exact` says that every one that
-    could give at most `max_fa_per_hour` was tried. Points beyond that are there only as far as the search went.
+    The parts, `p` of them, share out recordings for false accepts and speakers for words; one part is all. Down to
+    `exact_down_to` every distinct score was tried; what lies below is a coarser grid. `distinct` is how many scores
+    there are, and `hours` are free of keywords.
     """
 
     thresholds: npt.NDArray[np.float64]
-    false_accepts: npt.NDArray[np.int64]
-    hits: npt.NDArray[np.int64]
-    events: int
-    hours: float
+    part_false_accepts: npt.NDArray[np.int64]
+    part_hits: npt.NDArray[np.int64]
+    part_hours: npt.NDArray[np.float64]
+    part_events: npt.NDArray[np.int64]
     max_fa_per_hour: float
     distinct: int
-    exact: bool
+    exact: int
+    """How many distinct scores from the top were all tried."""
+    exact_down_to: float
+
+    @property
+    def false_accepts(self) -> IntArray:
+        """False accepts [n] of all parts."""
+        return _total(self.part_false_accepts)
+
+    @property
+    def hits(self) -> IntArray:
+        """Words hit [n] of all parts."""
+        return _total(self.part_hits)
+
+    @property
+    def hours(self) -> float:
+        """Hours without keywords of all parts."""
+        return float(self.part_hours.sum())
+
+    @property
+    def events(self) -> int:
+        """Words of all parts."""
+        return int(self.part_events.sum())
+
+    def corners(self) -> Curve:
+        """Return the curve without thresholds that count what the next higher one does."""
+        counts = np.concatenate([self.part_false_accepts, self.part_hits])
+        moved = np.append([True], (counts[:, 1:] != counts[:, :-1]).any(axis=0))
+        return self.only(np.flatnonzero(moved))
+
+    def only(self, rows: IntArray) -> Curve:
+        """Return the curve at some of its thresholds."""
+        return attrs.evolve(
+            self,
+            thresholds=self.thresholds[rows],
+            part_false_accepts=self.part_false_accepts[:, rows],
+            part_hits=self.part_hits[:, rows],
+        )
+
+
+def _total(parts: IntArray) -> IntArray:
+    total: IntArray = parts.sum(axis=0)
+    return total
 
 
 def sweep(
@@ -53,39 +97,124 @@ def sweep(
     *,
     tolerance: float,
     max_fa_per_hour: float = 100.0,
+    parts: int = 1,
 ) -> Curve:
     """Run a detector over calibrated streams at every distinct score from the top down; `tolerance` is in seconds.
 
-    It stops after 256 thresholds in a row that all exceed twice `max_fa_per_hour`, once a keyword was hit, and at the
-    latest after 100,000. A detector without `sweep` is tried at 200 scores at most, closest together at the top.
-    Raises WakekitError where there is nothing to sweep, or the scores are not at the detector's hop: a coarser hop than
-    in use would hide false accepts.
+    Every distinct score is tried until false accepts exceed `max_fa_per_hour`, and the first 4,096 in any case; of the
+    rest 256 are, evenly spaced by rank. A detector without `sweep` is tried at 200 scores at most, closest together at
+    the top. Raises WakekitError where there is nothing to sweep, or the scores are not at the detector's hop: a coarser
+    hop than in use would hide false accepts.
     """
     _check(detector, streams)
     truths = [keywords(scores, keyword, tolerance=tolerance) for scores in streams]
-    hours = sum(negative_hours(scores, truth) for scores, truth in zip(streams, truths, strict=True))
+    hours = np.array([negative_hours(scores, truth) for scores, truth in zip(streams, truths, strict=True)])
     distinct = np.unique(np.concatenate([scores.scores for scores in streams]))[::-1]
-    thresholds = distinct[:_MOST] if hasattr(detector, "sweep") else _spread(distinct)
-    blocks: list[IntArray] = []
-    exact = len(thresholds) == len(distinct)
-    for start in range(0, len(thresholds), _BLOCK):
-        counts = _count(_detections(detector), streams, truths, thresholds[start : start + _BLOCK])
-        blocks.append(counts)
-        beyond = (counts[0] > _BEYOND * max_fa_per_hour * hours).all()
-        if beyond and any(block[1].any() for block in blocks):
-            exact = exact or hasattr(detector, "sweep")
+    tried = _Tried(detector, streams, truths, parts)
+    if hasattr(detector, "sweep"):
+        ranks = _descend(tried, distinct, max_fa_per_hour * float(hours.sum()))
+    else:
+        ranks = _spread(len(distinct))
+        tried.lower(distinct[ranks])
+    false_accepts, hits = tried.counts()
+    exact = int((ranks == np.arange(len(ranks))).sum())
+    return Curve(
+        thresholds=distinct[ranks],
+        part_false_accepts=false_accepts,
+        part_hits=hits,
+        part_hours=np.bincount(tried.stream_part, weights=hours, minlength=parts).astype(np.float64),
+        part_events=np.bincount(np.concatenate(tried.word_parts), minlength=parts),
+        max_fa_per_hour=max_fa_per_hour,
+        distinct=len(distinct),
+        exact=exact,
+        exact_down_to=float(distinct[exact - 1]),
+    )
+
+
+def _descend(tried: _Tried, distinct: FloatArray, limit: float) -> IntArray:
+    """Try every distinct score until the false accepts exceed the limit, then a grid; return the ranks tried."""
+    done, block = 0, _FIRST
+    while done < len(distinct):
+        false_accepts = tried.lower(distinct[done : done + block])
+        done += len(false_accepts)
+        if (false_accepts > limit).any():
             break
-    false_accepts, hits = np.concatenate(blocks, axis=1)
-    events = sum(len(truth.index) for truth in truths)
-    return Curve(thresholds[: len(hits)], false_accepts, hits, events, hours, max_fa_per_hour, len(distinct), exact)
+        block = min(2 * block, _AT_ONCE)
+    places = np.linspace(done, len(distinct) - 1, _GRID if done < len(distinct) else 0)
+    grid = np.unique(places.astype(np.int64))
+    tried.lower(distinct[grid])
+    return np.concatenate([np.arange(done), grid])
 
 
-def _spread(distinct: FloatArray) -> FloatArray:
-    """Return at most 200 of the distinct scores, from the highest down, closest together at the top."""
-    if len(distinct) <= _MOST_WITHOUT_SWEEP:
-        return distinct
-    ranks = np.geomspace(1, len(distinct), _MOST_WITHOUT_SWEEP).astype(np.int64)
-    return distinct[np.unique(ranks) - 1]
+def _spread(count: int) -> IntArray:
+    """Return at most 200 ranks of `count` scores, closest together at the top."""
+    if count <= _WITHOUT_SWEEP:
+        return np.arange(count)
+    return np.unique(np.geomspace(1, count, _WITHOUT_SWEEP).astype(np.int64)) - 1
+
+
+class _Tried:
+    """The counts so far, and where the threshold stands on every stream."""
+
+    def __init__(
+        self, detector: Detector, streams: Sequence[StreamScores], truths: Sequence[Words], parts: int
+    ) -> None:
+        self.parts = parts
+        self.stream_part = np.arange(len(streams)) % parts
+        self.word_parts = _word_parts(streams, truths, parts)
+        begin = getattr(detector, "sweep", None) or (lambda scores: _Loop(detector, scores))
+        self._sweeps: list[ThresholdSweep] = [begin(scores.scores) for scores in streams]
+        self._tallies = [
+            StreamTally(scores, truth, part, parts)
+            for scores, truth, part in zip(streams, truths, self.word_parts, strict=True)
+        ]
+        self._false_accepts: list[IntArray] = []
+        self._hits: list[IntArray] = []
+
+    def lower(self, thresholds: FloatArray) -> IntArray:
+        """Count at each of the thresholds, which go on from where they stopped; return the false accepts [n]."""
+        false_accepts = np.zeros((self.parts, len(thresholds)), np.int64)
+        hits = np.zeros((self.parts, len(thresholds)), np.int64)
+        for falling, tally, part in zip(self._sweeps, self._tallies, self.stream_part, strict=True):
+            accepts, heard = tally.fall(falling.lower(thresholds), len(thresholds))
+            false_accepts[part] += accepts
+            hits += heard
+        self._false_accepts.append(false_accepts)
+        self._hits.append(hits)
+        return _total(false_accepts)
+
+    def counts(self) -> tuple[IntArray, IntArray]:
+        """Return false accepts and hits [parts, n] at all thresholds."""
+        return np.concatenate(self._false_accepts, axis=1), np.concatenate(self._hits, axis=1)
+
+
+def _word_parts(streams: Sequence[StreamScores], truths: Sequence[Words], parts: int) -> list[IntArray]:
+    """Return for each stream the part of each word: a speaker's words all go to one."""
+    speakers: dict[str, int] = {}
+    found = []
+    for scores, truth in zip(streams, truths, strict=True):
+        spoken = [scores.stream.cluster(scores.stream.events[index]) for index in truth.index.tolist()]
+        found.append(np.array([speakers.setdefault(name, len(speakers)) % parts for name in spoken], np.int64))
+    return found
+
+
+class _Loop:
+    """The sweep of a detector that has none: it is built anew for every threshold."""
+
+    def __init__(self, detector: Detector, scores: FloatArray) -> None:
+        self._detector, self._scores = detector, scores
+        self._fired = np.zeros(0, np.int64)
+
+    def lower(self, thresholds: FloatArray) -> Changes:
+        """Return the detections that come and go."""
+        rows = [np.zeros((0, 3), np.int64)]
+        for rank, threshold in enumerate(thresholds):
+            fired = np.asarray(self._detector.build(float(threshold)).feed(self._scores), np.int64)
+            for frames, step in ((np.setdiff1d(self._fired, fired), -1), (np.setdiff1d(fired, self._fired), 1)):
+                rows.append(np.stack([np.full(len(frames), rank), frames, np.full(len(frames), step)], axis=1))
+            self._fired = fired
+        table = np.concatenate(rows)
+        return Changes(rank=table[:, 0], frame=table[:, 1], step=table[:, 2])
 
 
 def _check(detector: Detector, streams: Sequence[StreamScores]) -> None:
@@ -100,24 +229,3 @@ def _check(detector: Detector, streams: Sequence[StreamScores]) -> None:
             )
         if np.isnan(scores.scores).any():
             raise WakekitError(f"expected scores, got nan @ {where}")
-
-
-def _count(
-    detections: Callable[[FloatArray, FloatArray], Sequence[IntArray]],
-    streams: Sequence[StreamScores],
-    truths: Sequence[Words],
-    thresholds: FloatArray,
-) -> IntArray:
-    counts = np.zeros((2, len(thresholds)), np.int64)
-    for scores, truth in zip(streams, truths, strict=True):
-        for column, frames in enumerate(detections(scores.scores, thresholds)):
-            matching = match_sorted(scores.times(frames), truth.starts, truth.deadlines)
-            counts[:, column] += matching.false_accepts, matching.hits
-    return counts
-
-
-def _detections(detector: Detector) -> Callable[[FloatArray, FloatArray], Sequence[IntArray]]:
-    own: Callable[[FloatArray, FloatArray], Sequence[IntArray]] | None = getattr(detector, "sweep", None)
-    if own is not None:
-        return own
-    return lambda scores, thresholds: [detector.build(float(threshold)).feed(scores) for threshold in thresholds]

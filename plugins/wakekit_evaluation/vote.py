@@ -1,23 +1,21 @@
-"""The voting detector: it fires when k of the last n scores reach the threshold, then waits.
-
-One state machine serves streams and the sweep over thresholds; both call the same compiled function.
-"""
+"""The voting detector: it fires when k of the last n scores reach the threshold, then waits."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import numpy as np
 from numba import njit
 
 from wakekit import WakekitError, option
+from wakekit_evaluation.vote_sweep import VoteSweep
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from wakekit.data import FloatArray, IntArray
+    from wakekit.data import Changes, FloatArray, IntArray
 
     Ring = npt.NDArray[np.uint8]
 
@@ -32,6 +30,8 @@ class Vote:
     where a step means the same near 0.5 as near 1; at a threshold of exactly 1 both are 1. A word spoken while it is
     disarmed is missed.
     """
+
+    searchable: ClassVar[tuple[str, ...]] = ("window", "votes", "hysteresis")
 
     hop_seconds: float = option(0.08, above=0, unit="s", help="how often a score is wanted")
     window: int = option(3, at_least=1, help="scores that may vote")
@@ -54,17 +54,23 @@ class Vote:
         """Return a detector at the start of a stream; `threshold` is a probability."""
         return VoteStream(self, threshold)
 
-    def sweep(self, scores: FloatArray, thresholds: FloatArray) -> list[IntArray]:
-        """Return the frames at which each threshold fires on a whole stream."""
+    def sweep(self, scores: FloatArray) -> _FallingVote:
+        """Return the detections on a whole stream for a threshold that falls from above every score."""
+        return _FallingVote(self, scores)
+
+
+class _FallingVote:
+    def __init__(self, options: Vote, scores: FloatArray) -> None:
         _refuse_nan(scores)
-        upper = np.asarray(thresholds, np.float64)
-        if not upper.size:
-            return []
-        lower = _lower_threshold(upper, self.hysteresis)
-        frames, counts = _advance_each(
-            np.asarray(scores, np.float64), upper, lower, self.votes, self.window, self.lockout_frames
+        self._hysteresis = options.hysteresis
+        self._sweep = VoteSweep(
+            np.asarray(scores, np.float64), votes=options.votes, window=options.window, lockout=options.lockout_frames
         )
-        return np.split(frames, np.cumsum(counts)[:-1])
+
+    def lower(self, thresholds: FloatArray) -> Changes:
+        """Return the detections that come and go as the threshold falls through [n] values."""
+        upper = np.asarray(thresholds, np.float64)
+        return self._sweep.fall(upper, _lower_threshold(upper, self._hysteresis))
 
 
 class VoteStream:
@@ -105,9 +111,10 @@ def _refuse_nan(scores: FloatArray) -> None:
 
 def _lower_threshold(upper: FloatArray, hysteresis: float) -> FloatArray:
     share = np.clip(upper, 0.0, 1.0)
-    # The odds divided by exp(hysteresis), without infinite odds at 1.
-    lower: FloatArray = share / (share + (1 - share) * math.exp(hysteresis))
-    return lower
+    with np.errstate(divide="ignore"):
+        # The odds divided by exp(hysteresis), in steps that rounding cannot make fall where the threshold rises.
+        lower: FloatArray = 1 / (1 + (1 - share) * math.exp(hysteresis) / share)
+    return np.minimum(lower, share)
 
 
 _FRAME, _VOTES, _ARMED, _FALLEN, _LAST = range(5)
@@ -172,22 +179,3 @@ def _advance(  # noqa: PLR0917
         row += 1
     state[:] = start + len(scores), votes, armed, fallen, last
     return count
-
-
-@njit(cache=True)
-def _advance_each(  # noqa: PLR0917
-    scores: FloatArray, upper: FloatArray, lower: FloatArray, needed: int, window: int, lockout: int
-) -> tuple[IntArray, IntArray]:
-    ahead = _next_at_least(scores, upper.min())
-    frames, used = np.empty(1024, np.int64), 0
-    counts = np.empty(len(upper), np.int64)
-    fired = np.empty(len(scores), np.int64)
-    for row in range(len(upper)):
-        ring, state = np.zeros(window, np.uint8), _start()
-        count = _advance(scores, ahead, upper[row], lower[row], needed, lockout, ring, state, fired)
-        if used + count > len(frames):
-            frames = np.append(frames, np.empty(len(frames) + count, np.int64))
-        frames[used : used + count] = fired[:count]
-        used += count
-        counts[row] = count
-    return frames[:used], counts

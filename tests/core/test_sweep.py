@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wakekit import sweep as module
-from wakekit.data import Event, Stream, StreamScores
-from wakekit.errors import WakekitError
+from wakekit.data import Changes, Event, Stream, StreamScores
+from wakekit.errors import PluginError, WakekitError
 from wakekit.events import judge_stream
 from wakekit.sweep import sweep
 
@@ -44,18 +44,35 @@ class _Rises:
 
 @attrs.frozen
 class Swept(Threshold):
-    """The same with a sweep."""
+    """The same with a sweep, which says what changed since the last threshold."""
 
-    def sweep(self, scores: np.ndarray, thresholds: np.ndarray) -> list[np.ndarray]:
-        """Run each threshold."""
-        return [self.build(threshold).feed(scores) for threshold in thresholds]
+    def sweep(self, scores: np.ndarray) -> _Changing:
+        """Start above every score."""
+        return _Changing(self, scores)
 
 
-def stream(scores: npt.ArrayLike, events: Sequence[tuple[float, float]] = (), *, hop: float = 1.0) -> StreamScores:
+class _Changing:
+    def __init__(self, detector: Threshold, scores: np.ndarray) -> None:
+        self.detector, self.scores, self.fired = detector, scores, set[int]()
+
+    def lower(self, thresholds: np.ndarray) -> Changes:
+        rows: list[tuple[int, int, int]] = []
+        for rank, threshold in enumerate(thresholds):
+            fired = set(self.detector.build(threshold).feed(self.scores).tolist())
+            rows += [(rank, frame, -1) for frame in self.fired - fired]
+            rows += [(rank, frame, 1) for frame in fired - self.fired]
+            self.fired = fired
+        table = np.array(rows, np.int64).reshape(-1, 3)
+        return Changes(rank=table[:, 0], frame=table[:, 1], step=table[:, 2])
+
+
+def stream(
+    scores: npt.ArrayLike, events: Sequence[tuple[float, float]] = (), *, hop: float = 1.0, name: str = "a.wav"
+) -> StreamScores:
     """Scores of a stream with words (start, end), the first score at second 0."""
     words = tuple(Event(start=start, end=end, label="nova") for start, end in events)
     values = np.asarray(scores, float)
-    truth = Stream(audio=Path("a.wav"), duration=len(values) * hop, events=words)
+    truth = Stream(audio=Path(name), duration=len(values) * hop, events=words)
     return StreamScores(truth, values, 0.0, hop)
 
 
@@ -79,7 +96,7 @@ def test_the_sweep_is_brute_force(cases: list[tuple[list[int], list[tuple[int, i
     curve = sweep(detector, streams, "nova", tolerance=1.0, max_fa_per_hour=1e9)
     distinct = sorted({value for s in streams for value in s.scores}, reverse=True)
     assert curve.thresholds.tolist() == distinct
-    assert curve.exact
+    assert curve.exact == len(distinct)
     expected = [brute_force(detector, streams, threshold) for threshold in distinct]
     assert curve.false_accepts.tolist() == [e[0] for e in expected]
     assert curve.hits.tolist() == [e[1] for e in expected]
@@ -115,21 +132,67 @@ def test_another_hop_than_in_use_is_refused() -> None:
         sweep(Swept(), [stream([0.1, 0.2], hop=1.28)], "nova", tolerance=1.0)
 
 
-def test_it_stops_only_well_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a block of thresholds that all exceed twice the limit it stops, but not before a keyword was hit."""
-    monkeypatch.setattr(module, "_BLOCK", 10)
-    scores = np.zeros(400)
-    scores[1::2] = np.linspace(1, 0.1, 200)
-    early, late = stream(scores, [(21, 21)]), stream(scores, [(391, 391)])
-    curve = sweep(Swept(), [early], "nova", tolerance=0.0, max_fa_per_hour=100)
-    assert curve.exact
-    assert len(curve.thresholds) < curve.distinct == 201
-    assert (curve.false_accepts[-10:] / curve.hours > 200).all()
-    assert curve.hits[-1] == 1
-    assert sweep(Swept(), [late], "nova", tolerance=0.0, max_fa_per_hour=100).hits.max() == 1
-    monkeypatch.setattr(module, "_MOST", 50)
-    capped = sweep(Swept(), [late], "nova", tolerance=0.0, max_fa_per_hour=100)
-    assert (len(capped.thresholds), capped.exact) == (50, False)
+@given(many, st.integers(1, 3))
+@settings(deadline=None)
+def test_parts_add_up_to_the_whole(cases: list[tuple[list[int], list[tuple[int, int]]]], parts: int) -> None:
+    """Recordings share out false accepts and hours, speakers the words; together they are the whole, block by block."""
+    streams = [
+        stream(np.array(s) / 12, [(a, a + b) for a, b in events], name=f"{row}.wav")
+        for row, (s, events) in enumerate(cases)
+    ]
+    whole = sweep(Swept(), streams, "nova", tolerance=1.0, max_fa_per_hour=1e9)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_FIRST", 2)
+        shared = sweep(Swept(), streams, "nova", tolerance=1.0, max_fa_per_hour=1e9, parts=parts)
+    assert shared.part_hits.shape == (parts, len(whole.thresholds))
+    for name in ("thresholds", "false_accepts", "hits", "events"):
+        np.testing.assert_array_equal(getattr(shared, name), getattr(whole, name))
+    assert shared.hours == pytest.approx(whole.hours)
+    alone = sweep(Swept(), streams[::parts], "nova", tolerance=1.0, max_fa_per_hour=1e9)
+    assert shared.part_hours[0] == pytest.approx(alone.hours)
+    assert shared.part_false_accepts[0, -1] == alone.false_accepts[-1]
+
+
+def test_every_score_is_tried_down_to_the_limit_then_a_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below the first block that exceeds the limit lies a coarser grid, labelled as such, down to the lowest score."""
+    monkeypatch.setattr(module, "_FIRST", 10)
+    monkeypatch.setattr(module, "_GRID", 7)
+    scores = np.zeros(4000)
+    scores[1::2] = np.linspace(1, 0.1, 2000)
+    streams = [stream(scores, [(21, 21)])]
+    curve = sweep(Swept(), streams, "nova", tolerance=1.0, max_fa_per_hour=100)
+    # 112 false accepts in 4,000 s exceed 100 an hour; blocks end at 10, 30, 70 and 150, where the grid begins.
+    assert (curve.exact, curve.distinct, len(curve.thresholds)) == (151, 2001, 157)
+    assert curve.exact_down_to == curve.thresholds[150]
+    assert curve.thresholds[-1] == 0.0
+    np.testing.assert_array_equal(curve.thresholds[:151], np.linspace(1, 0.1, 2000)[:151])
+    expected = [brute_force(Swept(), streams, threshold)[0] for threshold in curve.thresholds[-7:]]
+    assert curve.false_accepts[-7:].tolist() == expected
+
+
+def test_corners_leave_out_what_changes_nothing() -> None:
+    """Of thresholds that count the same in every part only the highest stays."""
+    curve = sweep(Swept(), [stream([0.1, 0.9, 0.2, 0.9, 0.8])], "nova", tolerance=0.0, max_fa_per_hour=1e9)
+    assert curve.thresholds.tolist() == [0.9, 0.8, 0.2, 0.1]
+    assert curve.corners().thresholds.tolist() == [0.9, 0.2]
+    assert curve.corners().exact_down_to == 0.1
+
+
+def test_a_sweep_that_takes_back_what_it_never_gave_is_refused() -> None:
+    """A plugin's sweep that contradicts itself inside a word is an error, not a wrong count."""
+
+    class Wrong:
+        def lower(self, thresholds: np.ndarray) -> Changes:
+            none = np.zeros(1, np.int64)
+            return Changes(rank=none, frame=none, step=none - len(thresholds))
+
+    @attrs.frozen
+    class Liar(Threshold):
+        def sweep(self, _scores: np.ndarray) -> Wrong:
+            return Wrong()
+
+    with pytest.raises(PluginError, match="takes back a detection that it never made"):
+        sweep(Liar(), [stream([0.5, 0.5], [(0, 1)])], "nova", tolerance=1.0)
 
 
 def test_a_detector_without_sweep_is_tried_at_some_scores() -> None:
@@ -137,7 +200,7 @@ def test_a_detector_without_sweep_is_tried_at_some_scores() -> None:
     scores = np.random.default_rng(0).random(5000)
     curve = sweep(Threshold(), [stream(scores)], "nova", tolerance=1.0, max_fa_per_hour=1e6)
     top = np.sort(scores)[::-1]
-    assert not curve.exact
+    assert 5 < curve.exact < 50
     assert 100 < len(curve.thresholds) <= 200
     assert curve.thresholds[:10].tolist() == top[:10].tolist()
     assert curve.thresholds[-1] == top[-1]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,6 +13,9 @@ from hypothesis import strategies as st
 
 from wakekit import WakekitError
 from wakekit_evaluation.vote import Vote
+
+if TYPE_CHECKING:
+    from wakekit.data import Changes
 
 # Long and bursty, so that lockouts, falls and windows cut in two all occur.
 scores_of = st.tuples(st.integers(0, 2**32), st.integers(0, 150)).map(
@@ -64,21 +69,41 @@ def test_any_chunks_give_the_detections_of_a_plain_loop(
     assert found == plain_loop(detector, twentieths / 20, scores)
 
 
-@given(scores_of, detectors, st.lists(st.integers(0, 22), max_size=8))
-@settings(deadline=None)
-def test_the_sweep_is_one_stream_per_threshold(scores: np.ndarray, detector: Vote, twentieths: list[int]) -> None:
-    """Thresholds in any order, repeated, or beyond every score, fire as they do when built one by one."""
-    thresholds = np.array(twentieths, float) / 20
-    swept = detector.sweep(scores, thresholds)
-    assert [frames.tolist() for frames in swept] == [detector.build(t).feed(scores).tolist() for t in thresholds]
+def standing(changes: Changes, steps: int, before: frozenset[int] = frozenset()) -> list[list[int]]:
+    """Return the detections at each of `steps` thresholds, from those before and what changes."""
+    fired, found = Counter(before), []
+    for step in range(steps):
+        for row in np.flatnonzero(changes.rank == step).tolist():
+            fired[int(changes.frame[row])] += int(changes.step[row])
+        assert set(fired.values()) <= {0, 1}
+        found.append(sorted(frame for frame, count in fired.items() if count))
+    return found
 
 
-def test_sweeps_of_many_detections_keep_them_all() -> None:
-    """More detections than fit at first are kept."""
-    detector = Vote(window=1, votes=1, lockout_seconds=0.0)
-    scores = np.tile([0.9, 0.1], 3000)
-    for frames in detector.sweep(scores, np.array([0.5, 0.6, 0.9])):
-        assert frames.tolist() == list(range(0, 6000, 2))
+@given(scores_of, detectors, st.lists(st.integers(0, 22), max_size=12), st.integers(0, 12))
+@settings(deadline=None, max_examples=300)
+def test_a_falling_threshold_fires_as_one_built_for_each(
+    scores: np.ndarray, detector: Vote, twentieths: list[int], cut: int
+) -> None:
+    """Thresholds on scores, between them, repeated or beyond, in any number of calls, fire as they do one by one."""
+    thresholds = np.sort(np.array(twentieths, float) / 20)[::-1]
+    sweep, fired, found = detector.sweep(scores), frozenset[int](), []
+    for part in (thresholds[:cut], thresholds[cut:]):
+        found += standing(sweep.lower(part), len(part), fired)
+        fired = frozenset(found[-1]) if found else fired
+    assert found == [detector.build(threshold).feed(scores).tolist() for threshold in thresholds]
+
+
+@given(st.integers(0, 2**32), detectors, st.integers(1, 2500))
+@settings(deadline=None, max_examples=60)
+def test_all_distinct_scores_of_long_streams_agree(seed: int, detector: Vote, length: int) -> None:
+    """Over blocks of frames and more changes than fit at first, a random tenth of all thresholds is checked."""
+    rng = np.random.default_rng(seed)
+    scores = np.clip(np.repeat(rng.random(length), 3)[:length] + rng.normal(0, 0.1, length), 0, 1)
+    thresholds = np.unique(scores)[::-1]
+    found = standing(detector.sweep(scores).lower(thresholds), len(thresholds))
+    for row in rng.integers(0, len(thresholds), 1 + len(thresholds) // 50).tolist():
+        assert found[row] == detector.build(thresholds[row]).feed(scores).tolist()
 
 
 def test_it_takes_k_of_n() -> None:
@@ -136,6 +161,6 @@ def test_what_makes_no_sense_is_refused() -> None:
         stream.feed(np.array([0.9, np.nan]))
     assert stream.feed(np.array([0.9])).tolist() == [0]
     with pytest.raises(WakekitError, match="nan"):
-        Vote().sweep(np.array([np.nan]), np.array([0.5]))
+        Vote().sweep(np.array([np.nan]))
     with pytest.raises(WakekitError, match="threshold"):
         Vote().build(math.nan)
