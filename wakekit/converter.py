@@ -45,6 +45,18 @@ def structure(cls: type, table: object, owner: str, nested: BuildNested | None =
     return _table(table, cls, owner, _converter(nested))
 
 
+def structure_option(cls: type, name: str, value: object) -> object:
+    """Return a value for one option of an attrs class; raises ProblemsError where it is of another type or bounds."""
+    try:
+        made: object = _converter(None).structure(value, value_types(cls)[name])
+    except Exception as error:
+        raise ProblemsError(problems_of(error)) from error
+    complaint = option_info(attrs.fields_dict(cls)[name]).complaint(made)
+    if complaint:
+        raise ProblemsError([Problem((), complaint)])
+    return made
+
+
 def value_types(cls: type) -> dict[str, Any]:
     """Return the resolved type of every field of an attrs class; raises PluginError where a name cannot be found."""
     try:

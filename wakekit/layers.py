@@ -194,9 +194,23 @@ def _short_forms(table: Table) -> Table:
         value = table.get(slot.key)
         if not slot.many and isinstance(value, str):
             table[slot.key] = {"type": value}
-        if slot.many and isinstance(value, dict):
-            table[slot.key] = {key: {"type": item} if isinstance(item, str) else item for key, item in value.items()}
+        if slot.many:
+            table = _short_form_of(table, slot.key)
+    conditions = table.get("conditions")
+    if isinstance(conditions, dict):
+        table["conditions"] = {
+            name: _short_form_of(item, "augmentations") if isinstance(item, dict) else item
+            for name, item in conditions.items()
+        }
     return table
+
+
+def _short_form_of(table: Table, key: str) -> Table:
+    """Write out the components keyed by id in a table that are given as a string."""
+    value = table.get(key)
+    if not isinstance(value, dict):
+        return table
+    return {**table, key: {name: {"type": item} if isinstance(item, str) else item for name, item in value.items()}}
 
 
 def _merge(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import numpy as np
 
 from wakekit.data import OperatingPoint
@@ -17,48 +18,90 @@ from wakekit.intervals import hours_needed, one_sided_upper
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from wakekit.data import FloatArray, IntArray
+    from wakekit.settings import Target
     from wakekit.sweep import Curve
 
 
-def choose(curve: Curve, target_fa_per_hour: float, *, calibration: str) -> OperatingPoint:
-    """Choose the threshold that hears the most keywords at no more than the target of false accepts per hour.
+@attrs.frozen(order=True)
+class Pick:
+    """The threshold to take among those of a curve; of several picks the smallest is the best.
 
-    Ties go to fewer false accepts, then to the higher threshold. A threshold that hears no keyword never meets a
-    target. Where none meets it, the one with the fewest false accepts that hears a keyword is taken and `reachable` is
-    False. `calibration` names the calibration that the scores went through. Raises WakekitError where dev has no
-    keyword in its streams, no audio without it, or the target was not swept.
+    `missed` are the target, the words and the false accepts, in the order in which they count.
     """
-    _check(curve, target_fa_per_hour)
-    rates = curve.false_accepts / curve.hours
-    met = (rates <= target_fa_per_hour) & (curve.hits > 0)
-    reachable = bool(met.any())
-    if reachable:
-        at = _first(np.flatnonzero(met), -curve.hits, curve.false_accepts)
-    else:
-        hears = curve.hits > 0
-        at = _first(np.flatnonzero(hears if hears.any() else ~hears), curve.false_accepts, -curve.hits)
+
+    missed: tuple[int, int, int]
+    row: int = attrs.field(order=False)
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the target is met."""
+        return self.missed[0] == 0
+
+
+def pick(false_accepts: IntArray, hits: IntArray, hours: float, target: Target, *, shown: float | None = None) -> Pick:
+    """Pick the row [n] that hears the most keywords within the target.
+
+    Ties go to fewer false accepts, then to the first row, which has the highest threshold. A row that hears no keyword
+    never meets a target; where none meets it, the one with the fewest false accepts that hears a keyword is taken.
+    `shown` are the hours that an upper bound stands for, where they are not the hours counted.
+    """
+    met = (_limits(false_accepts, hours, target, shown or hours) <= target.fa_per_hour) & (hits > 0)
+    if met.any():
+        row = _first(np.flatnonzero(met), -hits, false_accepts)
+        return Pick((0, -int(hits[row]), int(false_accepts[row])), row)
+    hears = hits > 0
+    row = _first(np.flatnonzero(hears if hears.any() else ~hears), false_accepts, -hits)
+    return Pick((1 if hears.any() else 2, int(false_accepts[row]), -int(hits[row])), row)
+
+
+def _limits(false_accepts: IntArray, hours: float, target: Target, shown: float) -> FloatArray:
+    """Return what the target is compared with at each row: the rate, or its upper bound over the hours shown."""
+    if target.bound == "estimate":
+        return false_accepts / hours
+    counts, rows = np.unique(false_accepts, return_inverse=True)
+    bounds = np.array([one_sided_upper(count * shown / hours, shown, target.level) for count in counts.tolist()])
+    found: FloatArray = bounds[rows]
+    return found
+
+
+def _first(rows: npt.NDArray[np.int64], *keys: npt.NDArray[np.int64]) -> int:
+    # The curve runs from the highest threshold down, so among equals the first row is the highest.
+    return int(rows[np.lexsort([key[rows] for key in reversed(keys)])[0]])
+
+
+def choose(curve: Curve, target: Target, *, calibration: str) -> OperatingPoint:
+    """Choose the threshold that hears the most keywords within the target of false accepts per hour.
+
+    `calibration` names the calibration that the scores went through. Raises WakekitError where dev has no keyword in
+    its streams, no audio without it, or the target was not swept.
+    """
+    check(curve, target)
+    found = pick(curve.false_accepts, curve.hits, curve.hours, target)
+    count, hits = int(curve.false_accepts[found.row]), int(curve.hits[found.row])
     return OperatingPoint(
-        threshold=float(curve.thresholds[at]),
-        target_fa_per_hour=target_fa_per_hour,
-        reachable=reachable,
-        fa_per_hour=float(rates[at]),
-        false_accepts=int(curve.false_accepts[at]),
+        threshold=float(curve.thresholds[found.row]),
+        target_fa_per_hour=target.fa_per_hour,
+        reachable=found.reachable,
+        fa_per_hour=count / curve.hours,
+        false_accepts=count,
         hours=curve.hours,
-        miss_rate=1 - int(curve.hits[at]) / curve.events,
-        misses=curve.events - int(curve.hits[at]),
+        miss_rate=1 - hits / curve.events,
+        misses=curve.events - hits,
         events=curve.events,
-        message=_message(curve, at, target_fa_per_hour, reachable=reachable),
+        message=_message(curve, found, target),
         calibration=calibration,
+        bound=target.bound,
+        level=target.level,
     )
 
 
-def _check(curve: Curve, target: float) -> None:
-    if not target > 0:
-        raise WakekitError(f"expected a target above 0 false accepts per hour, got {target:g}")
-    if target > curve.max_fa_per_hour:
+def check(curve: Curve, target: Target) -> None:
+    """Raise WakekitError where nothing can be chosen on the curve for the target."""
+    if target.fa_per_hour > curve.max_fa_per_hour:
         raise WakekitError(
             f"expected a target of at most {curve.max_fa_per_hour:g} false accepts per hour, "
-            f"which is how far the thresholds were swept, got {target:g}"
+            f"which is how far the thresholds were swept, got {target.fa_per_hour:g}"
         )
     if curve.events == 0:
         raise WakekitError(
@@ -71,32 +114,39 @@ def _check(curve: Curve, target: float) -> None:
         )
 
 
-def _first(rows: npt.NDArray[np.int64], *keys: npt.NDArray[np.int64]) -> int:
-    # The curve runs from the highest threshold down, so among equals the first row is the highest.
-    return int(rows[np.lexsort([key[rows] for key in reversed(keys)])[0]])
-
-
-def _message(curve: Curve, at: int, target: float, *, reachable: bool) -> str:
-    count, hits, hours = int(curve.false_accepts[at]), int(curve.hits[at]), curve.hours
+def _message(curve: Curve, found: Pick, target: Target) -> str:
+    count, hits, hours = int(curve.false_accepts[found.row]), int(curve.hits[found.row]), curve.hours
+    upper = one_sided_upper(count, hours, target.level)
+    bound = f", shown to be below {upper:.3g} (one-sided {100 * target.level:g} %)" if target.bound == "upper" else ""
     got = (
-        f"{count} false accepts in {hours:.3g} h of dev audio ({count / hours:.3g} per hour) "
+        f"{count} false accepts in {hours:.3g} h of dev audio ({count / hours:.3g} per hour{bound}) "
         f"and {hits} of {curve.events} keywords heard"
     )
-    if reachable:
-        found = "and the threshold gives"
+    if found.reachable:
+        reached = "and the threshold gives"
     elif hits:
-        found = "which no threshold that hears a keyword reaches; the one with the fewest gives"
+        reached = "which no threshold that hears a keyword reaches; the one with the fewest gives"
     else:
-        found = "but no threshold tried hears a single keyword; the one taken gives"
-    parts = [f"Asked for at most {target:g} false accepts per hour, {found} {got}."]
-    needed = hours_needed(target)
-    if not reachable:
-        parts.append(f"Showing the target takes {needed:.3g} h of audio without a false accept.")
+        reached = "but no threshold tried hears a single keyword; the one taken gives"
+    asked = f"Asked for at most {target.fa_per_hour:g} false accepts per hour"
+    asked += f" as a one-sided {100 * target.level:g} % upper bound" if target.bound == "upper" else ""
+    return " ".join([f"{asked}, {reached} {got}.", *_shortcomings(curve, found, target)])
+
+
+def _shortcomings(curve: Curve, found: Pick, target: Target) -> list[str]:
+    hours, needed = curve.hours, hours_needed(target.fa_per_hour, target.level)
+    said = []
+    if not found.reachable:
+        said.append(f"Showing the target takes {needed:.3g} h of audio without a false accept.")
     if hours < needed:
-        parts.append(
+        said.append(
             f"{hours:.3g} h cannot show the target: no false accept at all would only show fewer than "
-            f"{one_sided_upper(0, hours):.3g} per hour (one-sided 95 %); it takes {needed:.3g} h."
+            f"{one_sided_upper(0, hours, target.level):.3g} per hour (one-sided {100 * target.level:g} %); "
+            f"it takes {needed:.3g} h."
         )
-    if not curve.exact:
-        parts.append(f"Only {len(curve.thresholds)} of {curve.distinct} distinct scores were tried as thresholds.")
-    return " ".join(parts)
+    if curve.thresholds[found.row] < curve.exact_down_to:
+        said.append(
+            f"The threshold comes from a coarser grid below {curve.exact_down_to:.4g}, down to which all distinct "
+            "scores were tried."
+        )
+    return said

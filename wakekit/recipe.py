@@ -18,17 +18,20 @@ import attrs
 import tomli_w
 
 from wakekit.converter import ProblemsError, shown, structure
+from wakekit.data import SPLITS
+from wakekit.detector_settings import settings_of
 from wakekit.errors import PluginError, Problem, RecipeError, WakekitError
 from wakekit.kinds import SLOTS, Slot
 from wakekit.layers import KeyPath, Merged, Text, read_layers
 from wakekit.registry import Entry, Registry
-from wakekit.settings import Settings, folder_name
+from wakekit.settings import Condition, Settings, folder_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _SLOTS = {slot.key: slot for slot in SLOTS}
 _KIND_OF = {slot.contract: slot.kind for slot in SLOTS}
+_CONDITIONS = "conditions"
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -45,7 +48,7 @@ class Recipe:
     """A resolved recipe.
 
     `single` maps the key of each one-component slot to its component, `many` the key of each id-keyed slot to its
-    components by id, in the order written.
+    components by id, in the order written. `conditions` maps ids to shifted copies of the test set.
     """
 
     settings: Settings
@@ -53,6 +56,7 @@ class Recipe:
     many: Mapping[str, Mapping[str, Chosen]]
     merged: Merged
     registry: Registry
+    conditions: Mapping[str, Condition] = attrs.field(factory=dict)
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401
         """Return the component of a one-component slot."""
@@ -87,10 +91,12 @@ class _Resolver:
         for slot in SLOTS:
             written = table.pop(slot.key, None)
             if slot.many:
-                many[slot.key] = self._many(slot, written)
+                many[slot.key] = self._many(slot, written, (slot.key,))
             else:
                 single[slot.key] = self._single(slot, written)
+        conditions = self._conditions(table.pop(_CONDITIONS, {}))
         settings = self._settings(table)
+        self._check_search(settings, single["detector"])
         if self.problems:
             error = RecipeError(self.merged.lines(self.problems))
             if self.plugin_trouble == len(self.problems):
@@ -98,10 +104,10 @@ class _Resolver:
             raise error
         settings = attrs.evolve(settings, name=settings.name or folder_name(stem))
         chosen = {key: value for key, value in single.items() if value is not None}
-        return Recipe(settings, chosen, many, self.merged, self.registry)
+        return Recipe(settings, chosen, many, self.merged, self.registry, conditions)
 
     def _settings(self, table: dict[str, Any]) -> Any:  # noqa: ANN401
-        names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, "vars", "extends"]
+        names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, _CONDITIONS, "vars", "extends"]
         for key in [key for key in table if key not in names]:
             near = get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"a recipe has {', '.join(sorted(names))}"
@@ -114,6 +120,13 @@ class _Resolver:
             self.problems += error.problems
             return None
 
+    def _check_search(self, settings: Settings | None, detector: Chosen | None) -> None:
+        try:
+            if settings is not None and detector is not None:
+                settings_of(detector.value, settings.operating_point.search)
+        except ProblemsError as error:
+            self.problems += [problem.under("operating_point", "search") for problem in error.problems]
+
     def _single(self, slot: Slot, written: object) -> Chosen | None:
         if written is None and slot.neutral is None:
             names = ", ".join(entry.component.name for entry in self.registry.entries(slot.kind)) or "none installed"
@@ -121,14 +134,48 @@ class _Resolver:
             return None
         return self._component(slot, {"type": slot.neutral} if written is None else written, (slot.key,))
 
-    def _many(self, slot: Slot, written: object) -> dict[str, Chosen]:
+    def _many(self, slot: Slot, written: object, path: KeyPath) -> dict[str, Chosen]:
         if written is None:
             return {}
         if not isinstance(written, dict):
-            self.problems.append(Problem((slot.key,), f"expected tables keyed by id, got {shown(written)}"))
+            self.problems.append(Problem(path, f"expected tables keyed by id, got {shown(written)}"))
             return {}
-        made = {name: self._component(slot, table, (slot.key, name)) for name, table in written.items()}
+        made = {name: self._component(slot, table, (*path, name)) for name, table in written.items()}
         return {name: chosen for name, chosen in made.items() if chosen is not None}
+
+    def _conditions(self, written: object) -> dict[str, Condition]:
+        if not isinstance(written, dict):
+            self.problems.append(Problem((_CONDITIONS,), f"expected tables keyed by id, got {shown(written)}"))
+            return {}
+        made = {name: self._condition(name, table) for name, table in written.items()}
+        return {name: condition for name, condition in made.items() if condition is not None}
+
+    def _condition(self, name: str, written: object) -> Condition | None:
+        path = (_CONDITIONS, name)
+        if folder_name(name) != name or name in SPLITS:
+            message = f"expected an id that can name a folder and is not {', '.join(SPLITS)}, got {name!r}"
+            self.problems.append(Problem(path, message, on_key=True))
+        table = written
+        if isinstance(written, dict) and "augmentations" in written:
+            table = {**written, "augmentations": self._changes(written["augmentations"], (*path, "augmentations"))}
+        try:
+            found: Condition = structure(Condition, table, "a condition")
+        except ProblemsError as error:
+            self.problems += [problem.under(*path) for problem in error.problems]
+            return None
+        return found
+
+    def _changes(self, written: object, path: KeyPath) -> dict[str, Any]:
+        """Return the augmentations of a condition by id."""
+        chosen = self._many(_SLOTS["augmentations"], written, path)
+        for name, one in chosen.items():
+            if one.value.domain != "waveform":
+                message = f"a condition changes recordings: {one.entry.component.name} changes {one.value.domain}"
+                place = (*path, name)
+                self.problems.append(Problem(_type_path(place, written[name]), message))  # type: ignore[index]
+        if written == {}:
+            self.problems.append(Problem(path, "expected at least one augmentation, got none"))
+        return {name: one.value for name, one in chosen.items()}
 
     def _component(self, slot: Slot, written: object, path: KeyPath) -> Chosen | None:
         if isinstance(written, dict) and slot.implied:
@@ -263,6 +310,8 @@ def as_table(recipe: Recipe) -> dict[str, Any]:
             tables[slot.key] = {name: _plain(value, registry) for name, value in recipe.each(slot.key).items()}
         elif not slot.many:
             tables[slot.key] = _plain(recipe[slot.key], registry)
+    if recipe.conditions:
+        tables[_CONDITIONS] = {name: _plain(value, registry) for name, value in recipe.conditions.items()}
     return scalars | tables
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import attrs
 
@@ -65,14 +66,48 @@ class Compose:
 
 @attrs.frozen
 class Target:
-    """`[operating_point]`: what the threshold is chosen for, on dev."""
+    """`[operating_point]`: what the threshold is chosen for, on dev.
+
+    `search` also tries other settings of the detector, each list of values with each other, as in
+    `search = { window = [3, 5], votes = [1, 2] }`; at most 50 settings, and never a lockout.
+    """
 
     fa_per_hour: float = option(
         above=0, unit="1/h", help="false accepts per hour of audio without the keyword, at most"
     )
+    bound: str = option(
+        "estimate",
+        choices=("estimate", "upper"),
+        help="what must not exceed it: the rate found, or its one-sided upper bound",
+    )
+    level: float = option(0.95, at_least=0.5, below=1, help="level of the upper bound")
+    search: dict[str, tuple[Any, ...]] = option(attrs.Factory(dict), help="values of detector options to choose from")
     tolerance_seconds: float = option(
         0.5, at_least=0, at_most=5, unit="s", help="a detection counts for a keyword until this long after its end"
     )
+
+
+@attrs.frozen
+class Condition:
+    """`[conditions.<id>]`: a shifted copy of the test set, made by augmentations of its recordings in their order."""
+
+    augmentations: dict[str, Any] = option(help="augmentations of domain 'waveform', keyed by id")
+    seed: int = option(0, at_least=0, below=2**53, help="seed of what the augmentations draw")
+
+    def describe(self) -> str:
+        """Return what the condition changes, in words."""
+        return "; ".join(f"{type(value).__name__} ({_options(value)})" for value in self.augmentations.values())
+
+
+def _options(value: Any) -> str:  # noqa: ANN401
+    fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.init}
+    return ", ".join(f"{name} = {_shown(item)}" for name, item in fields.items())
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_shown, value))}]"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @attrs.frozen(kw_only=True)
