@@ -108,7 +108,7 @@ class FeatureBatch:
 
 @attrs.frozen(eq=False)
 class Sources:
-    """Audio of the train split that augmentations may draw from: background recordings and impulse responses."""
+    """Audio that augmentations may draw from, all of one split: background recordings and impulse responses."""
 
     background: AudioTable
     impulse_responses: AudioTable

@@ -1,9 +1,13 @@
-"""Prepared audio as later stages see it: one split at a time, samples memory-mapped, never loaded whole."""
+"""Prepared audio as later stages see it: one split at a time, never loaded whole.
+
+Clips are memory-mapped, for random access. Streams are read from the file piece by piece, because the pages of a
+mapping stay in memory once they were touched.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
 import numpy as np
@@ -33,9 +37,41 @@ class Placed:
         return Placed(tuple(self.rows[row] for row in chosen), self.starts[index], self.lengths[index])
 
 
+class Samples(Protocol):
+    """Int16 samples of any number, of which slices are taken: a tensor, or `FileSamples`."""
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        ...
+
+    def __getitem__(self, part: slice, /) -> Tensor:
+        """Return the samples of a slice of step 1."""
+        ...
+
+
+@attrs.frozen(eq=False)
+class FileSamples:
+    """The int16 samples of a file from `start` on, read when a slice is taken and not kept."""
+
+    path: Path
+    start: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, part: slice, /) -> Tensor:
+        first, end, _ = part.indices(self.length)
+        count = max(0, end - first)
+        return torch.from_numpy(np.fromfile(self.path, np.int16, count, offset=2 * (self.start + first)))
+
+
 @attrs.frozen(eq=False)
 class SplitAudio:
-    """One split of a corpus: its clips, streams and impulse responses over one flat int16 tensor."""
+    """One split of a corpus: its clips, streams and impulse responses over one flat int16 tensor.
+
+    `path` is the file that `audio` maps, None where there is none.
+    """
 
     name: str
     keyword: str
@@ -44,6 +80,7 @@ class SplitAudio:
     clips: Placed
     streams: Placed
     impulse_responses: Placed
+    path: Path | None = None
 
     def background(self) -> AudioTable:
         """Return the background clips, the source of noise."""
@@ -57,6 +94,16 @@ class SplitAudio:
     def samples(self, start: int, length: int) -> Tensor:
         """Return int16 samples of the flat audio."""
         return self.audio[start : start + length]
+
+    def stream_samples(self) -> list[Samples]:
+        """Return the samples of each stream."""
+        return [
+            self.long(*span) for span in zip(self.streams.starts.tolist(), self.streams.lengths.tolist(), strict=True)
+        ]
+
+    def long(self, start: int, length: int) -> Samples:
+        """Return samples of the flat audio that may be hours, to be taken slice by slice in bounded memory."""
+        return self.samples(start, length) if self.path is None else FileSamples(self.path, start, length)
 
 
 @attrs.frozen
@@ -85,7 +132,16 @@ class Prepared:
             clips=placed(Clip),
             streams=placed(Stream),
             impulse_responses=placed(ImpulseResponse),
+            path=self.corpus / "audio.i16",
         )
+
+
+def composed_split(folder: Path, split: SplitAudio) -> SplitAudio:
+    """Return the streams that were composed of a split's clips, as `split` with these for streams and no clips."""
+    rows, path = read_manifest(folder / "streams.jsonl").streams, folder / "audio.i16"
+    lengths = torch.tensor([round(stream.duration * split.sample_rate) for stream in rows], dtype=torch.int64)
+    streams = Placed(rows, torch.cumsum(lengths, 0) - lengths, lengths)
+    return attrs.evolve(split, audio=map_audio(path), path=path, streams=streams, clips=split.clips.only([]))
 
 
 def map_audio(path: Path) -> Tensor:
@@ -117,4 +173,5 @@ def resident(split: SplitAudio, device: torch.device) -> SplitAudio:
         clips=attrs.evolve(split.clips, starts=moved[:n_clips]),
         impulse_responses=attrs.evolve(split.impulse_responses, starts=moved[n_clips:]),
         streams=split.streams.only([]),
+        path=None,
     )

@@ -1,4 +1,4 @@
-"""Score long audio in bounded memory: a stream is cut into chunks of windows, and no score depends on the cuts.
+"""Score long audio in bounded memory: a stream comes in pieces, and no score depends on where it was cut.
 
 A score's time is the end of its window. The first score of a stream comes when the first window is full, so that an
 empty buffer is never scored.
@@ -6,6 +6,7 @@ empty buffer is never scored.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,33 +17,77 @@ from wakekit.batch import gather
 from wakekit.data import ClipScores, StreamScores, keyword_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wakekit.data import FloatArray
     from wakekit.kinds import Scorer
     from wakekit.network import Network
-    from wakekit.prepared import SplitAudio
+    from wakekit.prepared import Samples, SplitAudio
     from wakekit.progress import Progress
 
-_CHUNK_WINDOWS = 512
+_BATCH_WINDOWS = {"cpu": 512, "cuda": 4096}
 _BATCH_SAMPLES = 2_000_000
+_CHUNK_SAMPLES = 1 << 20
+
+
+class StreamScorer:
+    """Scores a stream that comes in pieces of any length; `window` and `hop` are in samples.
+
+    Windows are scored in batches of a fixed size, counted from the stream's start. Whatever the pieces, a window goes
+    through the same arithmetic, in the same company: its score is the same to the bit, and so are the events.
+    """
+
+    def __init__(self, network: Network, scorer: Scorer, *, window: int, hop: int) -> None:
+        self._network, self._scorer = network, scorer
+        self._window, self._hop = window, hop
+        self._device = next(network.parameters()).device
+        self._step = hop * _BATCH_WINDOWS.get(self._device.type, 512)
+        self._held: list[Tensor] = []
+        self._samples = 0
+
+    def feed(self, samples: Tensor) -> FloatArray:
+        """Take the next samples, int16 [n]; return the log-odds of the windows in the batches that they complete."""
+        self._held.append(samples)
+        self._samples += len(samples)
+        full = self._step + max(0, self._window - self._hop)
+        if self._samples < full:
+            return np.empty(0, dtype=np.float64)
+        audio, scores = torch.cat(self._held), []
+        while len(audio) >= full:
+            scores.append(self._score(audio[:full]))
+            audio = audio[self._step :]
+        self._held, self._samples = [audio], len(audio)
+        return np.concatenate(scores)
+
+    def finish(self) -> FloatArray:
+        """Return the log-odds of the windows left when the stream ends."""
+        if self._samples < self._window:
+            return np.empty(0, dtype=np.float64)
+        return self._score(torch.cat(self._held))
+
+    def _score(self, audio: Tensor) -> FloatArray:
+        count = 1 + (len(audio) - self._window) // self._hop
+        piece = audio[: (count - 1) * self._hop + self._window].to(self._device)
+        with torch.inference_mode():
+            floats = piece.to(torch.float32).div_(32768).unsqueeze(0)
+            scores: FloatArray = self._scorer.score(self._network, floats, self._hop)[0, :count].double().cpu().numpy()
+        return scores
 
 
 def score_stream(
-    network: Network, scorer: Scorer, audio: Tensor, *, window: int, hop: int, chunk: int = _CHUNK_WINDOWS
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    network: Network, scorer: Scorer, audio: Samples, *, window: int, hop: int, chunk: int = _CHUNK_SAMPLES
+) -> FloatArray:
     """Return the log-odds of every window of int16 `audio` [N], one each `hop` samples.
 
-    `window` and `hop` are in samples; `chunk` windows are scored at once.
+    `window` and `hop` are in samples; `chunk` samples are held at once beside the batch that they go to.
     """
-    count = max(0, 1 + (len(audio) - window) // hop)
-    device = next(network.parameters()).device
-    scores = np.empty(count, dtype=np.float64)
-    with torch.inference_mode():
-        for first in range(0, count, chunk):
-            some = min(chunk, count - first)
-            start = first * hop
-            piece = audio[start : start + (some - 1) * hop + window].to(device)
-            floats = piece.to(torch.float32).div_(32768).unsqueeze(0)
-            scores[first : first + some] = scorer.score(network, floats, hop)[0, :some].double().cpu().numpy()
-    return scores
+    stream = StreamScorer(network, scorer, window=window, hop=hop)
+    return _fed(stream, (audio[first : first + chunk] for first in range(0, len(audio), chunk)))
+
+
+def _fed(stream: StreamScorer, pieces: Iterable[Tensor]) -> FloatArray:
+    found = [stream.feed(piece) for piece in pieces]
+    return np.concatenate([*found, stream.finish()])
 
 
 def score_streams(
@@ -51,10 +96,8 @@ def score_streams(
     """Score every stream of a split, one after the other."""
     rate, scored = split.sample_rate, []
     with progress.task(f"scoring {split.name} streams", len(split.streams.rows)) as advance:
-        for stream, start, length in zip(
-            split.streams.rows, split.streams.starts.tolist(), split.streams.lengths.tolist(), strict=True
-        ):
-            scores = score_stream(network, scorer, split.samples(start, length), window=window, hop=hop)
+        for stream, samples in zip(split.streams.rows, split.stream_samples(), strict=True):
+            scores = score_stream(network, scorer, samples, window=window, hop=hop)
             scored.append(StreamScores(stream, scores, window / rate, hop / rate))
             advance()
     return scored
@@ -88,9 +131,13 @@ def score_clips(
 def _long_clip(network: Network, scorer: Scorer, split: SplitAudio, row: int, *, window: int, hop: int) -> float:
     """Score a clip too long to be scored at once."""
     start, length = int(split.clips.starts[row]), int(split.clips.lengths[row])
-    after = _scored_length(length, hop) - length
-    audio = torch.nn.functional.pad(split.samples(start, length), (window - hop, after))
-    return float(score_stream(network, scorer, audio, window=window, hop=hop).max())
+    silence = torch.zeros(max(0, window - hop), dtype=torch.int16)
+    after = torch.zeros(_scored_length(length, hop) - length, dtype=torch.int16)
+    # A hop longer than the window passes over the first samples.
+    audio = split.long(start, length)
+    pieces = (audio[first : first + _CHUNK_SAMPLES] for first in range(max(0, hop - window), length, _CHUNK_SAMPLES))
+    stream = StreamScorer(network, scorer, window=window, hop=hop)
+    return float(_fed(stream, chain([silence], pieces, [after])).max())
 
 
 def _scored_length(length: int, hop: int) -> int:

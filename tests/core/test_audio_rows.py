@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import attrs
 import numpy as np
 import pytest
 import soundfile
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.signal import resample_poly
 
-from wakekit.audio import BadAudioError, read_recording, write_audio
+from wakekit import audio
+from wakekit.audio import BadAudioError, open_recording, write_audio
 from wakekit.batch import AudioTable, Draws, gather
 from wakekit.data import Clip, Manifest
 from wakekit.prepared import Placed, SplitAudio
@@ -31,6 +35,12 @@ def clip(**facts: object) -> Clip:
     return Clip(**({"duration": 1.0, "label": "x", "pool": "negative"} | facts))  # type: ignore[arg-type]
 
 
+def read(row: Clip, sample_rate: int = 16000) -> np.ndarray:
+    """Return all samples of a row."""
+    with open_recording(row, sample_rate) as recording:
+        return np.concatenate(list(recording.blocks()))
+
+
 def split_of(clips: list[Clip], lengths: list[int]) -> SplitAudio:
     """Lay clips end to end; sample n of the audio has the value n."""
     starts = np.cumsum([0, *lengths[:-1]])
@@ -46,28 +56,81 @@ def test_sixteen_bit_audio_is_read_to_the_bit(tmp_path: Path) -> None:
     for suffix in ("wav", "flac"):
         path = tmp_path / f"a.{suffix}"
         soundfile.write(path, samples, 16000, subtype="PCM_16")
-        whole = read_recording(clip(audio=path, duration=3000 / 16000), 16000)
-        np.testing.assert_array_equal(whole.samples, samples)
-        part = read_recording(clip(audio=path, offset=1000 / 16000, duration=500 / 16000), 16000)
-        np.testing.assert_array_equal(part.samples, samples[1000:1500])
-        assert whole.remarks == ()
+        np.testing.assert_array_equal(read(clip(audio=path, duration=3000 / 16000)), samples)
+        part = read(clip(audio=path, offset=1000 / 16000, duration=500 / 16000))
+        np.testing.assert_array_equal(part, samples[1000:1500])
+        with open_recording(clip(audio=path, duration=3000 / 16000), 16000) as recording:
+            assert recording.remarks == ()
 
 
 def test_resampling_keeps_a_tone(tmp_path: Path) -> None:
     """A 440 Hz tone at 44.1 kHz is the same tone at 16 kHz, and the remark says what was done."""
     time = np.arange(44100) / 44100
     soundfile.write(tmp_path / "t.wav", 0.5 * np.sin(2 * np.pi * 440 * time), 44100, subtype="FLOAT")
-    recording = read_recording(clip(audio=tmp_path / "t.wav"), 16000)
+    found = read(clip(audio=tmp_path / "t.wav"))
     wanted = 0.5 * np.sin(2 * np.pi * 440 * np.arange(16000) / 16000)
-    np.testing.assert_allclose(recording.samples[200:-200] / 32768, wanted[200:-200], atol=2e-3)
-    assert recording.remarks == ("resampled from 44100 Hz to 16000 Hz",)
+    np.testing.assert_allclose(found[200:-200] / 32768, wanted[200:-200], atol=2e-3)
+    with open_recording(clip(audio=tmp_path / "t.wav"), 16000) as recording:
+        assert recording.remarks == ("resampled from 44100 Hz to 16000 Hz",)
+
+
+@given(
+    rate=st.sampled_from([8000, 11025, 15999, 22050, 44100, 44101, 48000, 96000]),
+    channels=st.integers(1, 3),
+    frames=st.integers(1, 12_000),
+    block=st.integers(1, 8000),
+)
+@settings(deadline=None, max_examples=40)
+def test_blocks_hold_the_bits_of_the_whole(
+    tmp_path_factory: pytest.TempPathFactory, rate: int, channels: int, frames: int, block: int
+) -> None:
+    """Reading, mixing down and resampling in blocks of any length gives what SciPy makes of the whole recording."""
+    sound = np.random.default_rng(frames).uniform(-1.2, 1.2, (frames, channels)).astype(np.float32)
+    path = tmp_path_factory.mktemp("blocks") / "a.wav"
+    soundfile.write(path, sound, rate, subtype="FLOAT")
+    with patch.object(audio, "_BLOCK_FRAMES", block):
+        found = read(clip(audio=path, duration=frames / rate))
+    whole = resample_poly(sound.mean(axis=1), 16000, rate)
+    np.testing.assert_array_equal(found, np.clip(np.rint(whole * 32768), -32768, 32767))
+
+
+@pytest.mark.parametrize("form", ["OGG/VORBIS", "OGG/OPUS", "MP3/MPEG_LAYER_III", "FLAC/PCM_24"])
+def test_a_compressed_recording_is_the_same_in_blocks(tmp_path: Path, form: str) -> None:
+    """Reading on where a block ended loses nothing of a decoder's state."""
+    container, subtype = form.split("/")
+    sound = 0.3 * np.random.default_rng(3).standard_normal((48_000, 2)).clip(-3, 3)
+    soundfile.write(tmp_path / "a", sound, 48_000, format=container, subtype=subtype)
+    row = clip(audio=tmp_path / "a", offset=0.1, duration=0.8)
+    whole = read(row)
+    with patch.object(audio, "_BLOCK_FRAMES", 1111):
+        np.testing.assert_array_equal(read(row), whole)
+
+
+def test_a_recording_that_turns_out_bad_leaves_no_samples(tmp_path: Path) -> None:
+    """What was written of a recording before it turned out bad is taken back; its neighbours are whole."""
+    samples = np.random.default_rng(4).uniform(-0.5, 0.5, 16000).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="PCM_16")
+    soundfile.write(tmp_path / "b.wav", samples[::-1], 16000, subtype="PCM_16")
+    late = samples.copy()
+    late[12000] = np.nan
+    soundfile.write(tmp_path / "late.wav", late, 16000, subtype="FLOAT")
+    clips = tuple(clip(audio=tmp_path / name) for name in ("a.wav", "late.wav", "b.wav", "late.wav"))
+    with patch.object(audio, "_BLOCK_FRAMES", 1000):
+        made = write_audio(Manifest(keyword="x", clips=clips), tmp_path, Audio(bad_files="skip"), Silence())
+    assert np.load(tmp_path / "spans.npy").tolist() == [[0, 16000], [16000, 16000]]
+    assert [row.audio.name for row in made.clips] == ["a.wav", "b.wav"]
+    assert "late.wav: holds samples that are not finite numbers" in made.notes[-1]
+    stored = np.fromfile(tmp_path / "audio.i16", dtype=np.int16)
+    np.testing.assert_array_equal(stored, np.concatenate([read(clips[0]), read(clips[2])]))
+    for row, part in zip(made.clips, stored.reshape(2, -1), strict=True):
+        assert row.sha256 == hashlib.sha256(part.tobytes()).hexdigest()
 
 
 def test_a_file_shorter_than_stated_is_refused(tmp_path: Path) -> None:
     """A manifest that promises more audio than there is is not padded in silence."""
     soundfile.write(tmp_path / "s.wav", np.zeros(16000), 16000)
     with pytest.raises(BadAudioError, match=r"the file ends at 1\.000 s"):
-        read_recording(clip(audio=tmp_path / "s.wav", duration=2.0), 16000)
+        read(clip(audio=tmp_path / "s.wav", duration=2.0))
 
 
 def test_content_hash_ignores_the_container_and_digital_silence(tmp_path: Path) -> None:
