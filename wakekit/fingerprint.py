@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from wakekit.registry import Registry
 
 # A stage's number goes up when the core's own part of its results changes.
-_STAGES = {"corpus": 1, "prepare": 1, "train": 1, "compose": 1, "score": 1, "calibrate": 1, "evaluate": 1}
+_STAGES = {
+    "corpus": 1,
+    "prepare": 1,
+    "train": 1,
+    "compose": 2,
+    "condition": 1,
+    "score": 1,
+    "calibrate": 2,
+    "evaluate": 2,
+}
 _TRAIN_SLOTS = ("frontend", "normalizer", "sampler", "augmentations", "model", "loss", "optimizer", "schedule")
 
 
@@ -77,7 +86,10 @@ def _remembered(memory: Path) -> dict[str, list[Any]]:
 
 
 def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
-    """Return the fingerprint of every stage; `evaluate` is the fingerprint of the whole run."""
+    """Return the fingerprint of every stage; `evaluate` is the fingerprint of the whole run.
+
+    A condition has two: `condition-<id>` for its audio, `score-condition-<id>` for the scores of it.
+    """
     settings, plain = recipe.settings, _Canonical(recipe.registry, contents)
 
     def part(key: str) -> object:
@@ -86,8 +98,10 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
 
     prints: dict[str, str] = {}
 
-    def stage(name: str, after: str | None, parts: list[object]) -> None:
-        body = [name, _STAGES[name], prints[after] if after else "", parts]
+    def stage(name: str, after: str | None, parts: list[object], kind: str = "") -> None:
+        # The id of a condition is only a name: what it changes and how is what counts.
+        kind = kind or name
+        body = [kind, _STAGES[kind], prints[after] if after else "", parts]
         prints[name] = hashlib.sha256(canonical_json(body).encode()).hexdigest()
 
     stage("corpus", None, [plain(settings.audio), part("corpus")])
@@ -98,7 +112,12 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
     hop = recipe["detector"].hop_seconds
     stage("score", "train", [prints["compose"], part("scorer"), hop])
     stage("calibrate", "score", [part("calibrator"), part("detector"), plain(settings.operating_point)])
-    stage("evaluate", "calibrate", [part("metrics")])
+    changed = []
+    for name, condition in recipe.conditions.items():
+        stage(f"condition-{name}", "compose", [plain(condition)], "condition")
+        stage(f"score-condition-{name}", "train", [prints[f"condition-{name}"], part("scorer"), hop], "score")
+        changed.append([name, prints[f"score-condition-{name}"]])
+    stage("evaluate", "calibrate", [part("metrics"), *([changed] if changed else [])])
     return prints
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
-import numpy as np
 import torch
 from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 
 from wakekit.compose import compose
+from wakekit.condition_stage import changed_split
 from wakekit.data import ClipScores, Manifest, Stream, StreamScores, keyword_labels
+from wakekit.excerpts import Sounds
 from wakekit.geometry import N_CLASSES, choose_device, geometry
 from wakekit.manifest import read_manifest, write_manifest
 from wakekit.network import Network
-from wakekit.prepared import Placed, Prepared, map_audio
+from wakekit.prepared import Prepared, SplitAudio, composed_split
 from wakekit.streams import score_clips, score_stream, score_streams
 
 if TYPE_CHECKING:
@@ -74,30 +75,51 @@ def score_split(
 ) -> None:
     """Score clips and streams of a split; leaves `scores.safetensors` and `streams.jsonl`."""
     data = prepared.open(split)
+    _score(folder, recipe, (data, composed_split(composed, data)), weights, progress)
+
+
+def score_condition(
+    folder: Path,
+    recipe: Recipe,
+    prepared: Prepared,
+    composed: Path,
+    weights: Path,
+    *,
+    changed: Path,
+    progress: Progress,
+) -> None:
+    """Score what `make_condition` left in `changed`, in the form of `score_split` for the test split."""
+    data = changed_split(changed, prepared.open("test"), composed)
+    _score(folder, recipe, (data,), weights, progress)
+
+
+def _score(folder: Path, recipe: Recipe, parts: tuple[SplitAudio, ...], weights: Path, progress: Progress) -> None:
+    """Score the clips of the first part and the streams of all."""
     shape = geometry(recipe)
     network = load_network(recipe, weights, choose_device(recipe.settings))
     sizes = {"window": shape.window, "hop": shape.hop}
-    clips = score_clips(network, recipe["scorer"], data, **sizes, progress=progress)
-    streams = score_streams(network, recipe["scorer"], data, **sizes, progress=progress)
-    extra = attrs.evolve(data, audio=map_audio(composed / "audio.i16"), streams=_end_to_end(composed, data.sample_rate))
-    streams += score_streams(network, recipe["scorer"], extra, **sizes, progress=progress)
+    clips = score_clips(network, recipe["scorer"], parts[0], **sizes, progress=progress)
+    streams: list[StreamScores] = []
+    for part in parts:
+        streams += score_streams(network, recipe["scorer"], part, **sizes, progress=progress)
     arrays = {f"stream.{index}": scored.scores for index, scored in enumerate(streams)}
     silence = score_stream(network, recipe["scorer"], torch.zeros(shape.window, dtype=torch.int16), **sizes)
     save_arrays({"clips": clips.scores, "silence": silence, **arrays}, folder / "scores.safetensors")
-    _write_streams(folder, data.keyword, tuple(scored.stream for scored in streams))
+    _write_streams(folder, parts[0].keyword, tuple(scored.stream for scored in streams))
 
 
-def _end_to_end(composed: Path, rate: int) -> Placed:
-    rows = read_manifest(composed / "streams.jsonl").streams
-    lengths = np.array([round(stream.duration * rate) for stream in rows], dtype=np.int64)
-    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype(np.int64) if rows else lengths
-    return Placed(rows, torch.from_numpy(starts), torch.from_numpy(lengths))
+def stream_sounds(prepared: Prepared, composed: Path, split: str) -> Sounds:
+    """Return the audio of a split's streams in the order of their scores: the composed ones last."""
+    data = prepared.open(split)
+    sounds = [sound for part in (data, composed_split(composed, data)) for sound in part.stream_samples()]
+    return Sounds(tuple(sounds), data.sample_rate)
 
 
 @attrs.frozen(eq=False)
 class SplitScores:
     """Raw scores of a split: its clips, its streams with the composed ones last, and one window of digital silence."""
 
+    split: str
     keyword: str
     clips: ClipScores
     streams: tuple[StreamScores, ...]
@@ -105,7 +127,7 @@ class SplitScores:
 
 
 def read_scores(folder: Path, recipe: Recipe, prepared: Prepared, split: str) -> SplitScores:
-    """Read what `score_split` left."""
+    """Read what `score_split` left, or `score_condition` for the test split."""
     data = prepared.open(split)
     arrays = load_arrays(folder / "scores.safetensors")
     shape, rate = geometry(recipe), data.sample_rate
@@ -114,6 +136,7 @@ def read_scores(folder: Path, recipe: Recipe, prepared: Prepared, split: str) ->
         for index, stream in enumerate(read_manifest(folder / "streams.jsonl").streams)
     )
     return SplitScores(
+        split,
         data.keyword,
         ClipScores(data.clips.rows, arrays["clips"], keyword_labels(data.clips.rows)),
         streams,

@@ -1,4 +1,4 @@
-"""The `noise` augmentation: background recordings of the train split, added at a drawn signal-to-noise ratio.
+"""The `noise` augmentation: background recordings of the split, added at a drawn signal-to-noise ratio.
 
 The ratio compares the row's power over its real samples with the noise's power over the whole window, padding included:
 noise does not stop where a recording does. The sum is not clipped, so that the ratio is exact.
@@ -39,12 +39,12 @@ class Noise:
     probability: float = option(0.8, at_least=0, at_most=1, help="share of rows that get noise")
 
     def build(self, sources: Sources) -> Callable[[Batch], Batch]:
-        """Return the augmentation; raises WakekitError where the train split has no background."""
+        """Return the augmentation; raises WakekitError where the split has no background."""
         background = sources.background
         usable = background.lengths.nonzero().squeeze(1)
         if not len(usable):
             raise WakekitError(
-                "expected background recordings in the train split, got none @ augmentation noise; "
+                "expected background recordings in the split, got none @ augmentation noise; "
                 "give the corpus background audio or leave this augmentation out"
             )
         return lambda batch: self._apply(batch, background, usable)

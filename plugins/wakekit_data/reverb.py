@@ -29,7 +29,7 @@ _DECAY = 3 * math.log(10)
 class Reverb:
     """Convolve rows with impulse responses.
 
-    `auto` takes the measured ones of the train split where there are any, and synthetic ones otherwise.
+    `auto` takes the measured ones of the split where there are any, and synthetic ones otherwise.
     """
 
     domain: ClassVar[str] = "waveform"
@@ -44,7 +44,7 @@ class Reverb:
         rows = table.lengths.nonzero().squeeze(1)
         if self.kind == "measured" and not len(rows):
             raise WakekitError(
-                "expected impulse responses in the train split, got none @ augmentation reverb; "
+                "expected impulse responses in the split, got none @ augmentation reverb; "
                 'give the corpus some or set kind = "synthetic"'
             )
         if self.kind == "synthetic" or not len(rows):

@@ -192,7 +192,7 @@ def test_silent_background_adds_nothing() -> None:
 def test_noise_without_background_is_an_error() -> None:
     """There is no silent fallback, also where all recordings are empty."""
     for background in (table(), table(torch.zeros(0))):
-        with pytest.raises(WakekitError, match="background recordings in the train split, got none"):
+        with pytest.raises(WakekitError, match="background recordings in the split, got none"):
             Noise().build(Sources(background, table(), RATE))
 
 
@@ -245,7 +245,7 @@ def test_reverb_takes_measured_responses_where_there_are_any() -> None:
     for sources, kind in ((SOURCES, "measured"), (NOTHING, "synthetic")):
         auto = Reverb().build(sources)(redrawn(batch)).audio
         assert torch.equal(auto, Reverb(kind=kind).build(sources)(redrawn(batch)).audio)
-    with pytest.raises(WakekitError, match="impulse responses in the train split, got none"):
+    with pytest.raises(WakekitError, match="impulse responses in the split, got none"):
         Reverb(kind="measured").build(NOTHING)
 
 
