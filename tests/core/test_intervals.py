@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import special, stats
 
 from wakekit import intervals
 from wakekit.errors import WakekitError
@@ -158,3 +158,40 @@ def test_clustered_proportion_covers_clustered_truth() -> None:
         simple += wilson.low <= 0.8 <= wilson.high
     assert clustered / 150 > 0.87
     assert simple / 150 < 0.8
+
+
+def test_bootstrap_inside_a_range_is_a_t_interval_on_log_odds_or_logs() -> None:
+    """Its ends are those of Student's interval for the cluster means, on the scale that the range has."""
+    shares = np.random.default_rng(4).beta(2, 6, size=12)
+    value, clusters = shares.mean(), list(range(12))
+    half = stats.t.ppf(0.975, 11) * shares.std(ddof=1) / math.sqrt(12)
+
+    def bound(within: tuple[float, float]) -> intervals.Interval:
+        found = intervals.bootstrap(lambda w: w @ shares / 12, clusters, resamples=20_000, seed=1, within=within)
+        assert found is not None
+        return found
+
+    odds, logs, half_range = bound((0.0, 1.0)), bound((0.0, math.inf)), bound((0.0, 0.5))
+    expected = special.expit(special.logit(value) + np.array([-1, 1]) * half / value / (1 - value))
+    assert (odds.low, odds.high) == pytest.approx(tuple(expected), rel=0.02)
+    expected = value * np.exp(np.array([-1, 1]) * half / value)
+    assert (logs.low, logs.high) == pytest.approx(tuple(expected), rel=0.02)
+    expected = special.expit(special.logit(2 * value) + np.array([-1, 1]) * half * 0.5 / value / (0.5 - value)) / 2
+    assert (half_range.low, half_range.high) == pytest.approx(tuple(expected), rel=0.02)
+    assert [one.method.rpartition(" on ")[2] for one in (odds, logs)] == ["log-odds", "logs"]
+
+
+def test_bootstrap_at_the_end_of_its_range_falls_back_on_percentiles() -> None:
+    """A statistic without spread is a point; one that lies at an end but varies keeps its percentiles."""
+    perfect = intervals.bootstrap(lambda w: w.sum(axis=1) / 6, range(6), within=(0.0, 1.0))
+    assert (perfect.low, perfect.high) == (1.0, 1.0)
+    varies = intervals.bootstrap(lambda w: np.maximum(0.0, w[:, 0] - 1), range(6), within=(0.0, 1.0))
+    assert varies.low == 0.0 < varies.high
+    assert varies.method == "cluster bootstrap"
+
+
+def test_two_clusters_say_next_to_nothing() -> None:
+    """Two speakers leave one degree of freedom: nearly the whole range is possible."""
+    found = intervals.bootstrap(lambda w: w @ np.array([0.3, 0.7]) / 2, range(2), within=(0.0, 1.0))
+    assert found.low < 0.01
+    assert found.high > 0.99
