@@ -42,12 +42,16 @@ class Store:
         self.root = root
         self._progress = progress
 
+    def folder(self, stage: str, fingerprint: str) -> Path:
+        """Return where the artifact is, or will be."""
+        return self.root / stage / fingerprint[:32]
+
     def get(self, stage: str, fingerprint: str, make: Callable[[Path], None]) -> Artifact:
         """Return the artifact, made by `make(folder)` unless it is in the store.
 
         Where another process is making the same one, wait for it and use its result.
         """
-        folder = self.root / stage / fingerprint[:32]
+        folder = self.folder(stage, fingerprint)
         folder.parent.mkdir(parents=True, exist_ok=True)
         if _whole(folder):
             return Artifact(stage, fingerprint, folder, reused=True)

@@ -6,6 +6,7 @@ the stated share of the stream; background at a drawn SNR lies under clips and g
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from typing import TYPE_CHECKING
 
@@ -123,6 +124,7 @@ def _render(
         for row, start in zip(rows, starts, strict=True)
         if split.clips.rows[row].pool == "positive"
     )
+    samples = np.clip(np.rint(mix * 32768), -32768, 32767).astype(np.int16)
     stream = Stream(
         audio=name,
         duration=len(mix) / rate,
@@ -130,8 +132,9 @@ def _render(
         events=events,
         composed=f"from {len(rows)} clips of {split.name}",
         silence=float(1 - lengths.sum() / len(mix)),
+        sha256=hashlib.sha256(samples.tobytes()).hexdigest(),
     )
-    return stream, np.clip(np.rint(mix * 32768), -32768, 32767).astype(np.int16)
+    return stream, samples
 
 
 def _event(clip: Clip, start: float, keyword: str) -> Event:

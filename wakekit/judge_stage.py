@@ -1,6 +1,7 @@
 """The calibrate and evaluate stages: from raw scores to an operating point chosen on dev, and to numbers on test.
 
-The threshold belongs to one calibration, which it names; judging with any other is refused.
+The threshold names the calibration and the scores that it was chosen on. Choosing on anything but dev is refused, and
+so is judging under another calibration, or on the very scores that it was chosen on.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 import attrs
 import numpy as np
@@ -17,72 +19,158 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from wakekit.artifacts import write_text
-from wakekit.data import Measure, OperatingPoint, Results, StreamResult, StreamScores, as_json
+from wakekit.data import Measure, OperatingPoint, Results, StreamScores, as_json
 from wakekit.errors import PluginError, WakekitError
 from wakekit.events import judge_stream
-from wakekit.operating import choose
+from wakekit.excerpts import cut
+from wakekit.intervals import hours_needed
+from wakekit.kinds import Detector
+from wakekit.recipe import Recipe
+from wakekit.run_rows import clip_rows, event_rows, stream_row
+from wakekit.saved_curve import saved_curve
+from wakekit.search import search
 from wakekit.sweep import sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from wakekit.data import FloatArray
+    from wakekit.excerpts import Sounds
     from wakekit.kinds import Metric
-    from wakekit.recipe import Recipe
     from wakekit.score_stage import SplitScores
+
+_CURVE = "curve.json"
+# safetensors refuses an empty file, and a calibrator may have nothing to save.
+_NOTHING = {"__none__": torch.zeros(0)}
 
 
 def calibrate(folder: Path, recipe: Recipe, dev: SplitScores) -> None:
-    """Fit the calibrator, then choose the threshold, both on dev; leaves both in `folder`."""
+    """Fit the calibrator, then choose the operating point, both on dev; leaves both and the curve in `folder`.
+
+    Raises WakekitError for scores of any other split.
+    """
+    if dev.split != "dev":
+        raise WakekitError(f"a calibration and a threshold are chosen on dev, never on {dev.split}; pass dev's scores")
     calibrator = recipe["calibrator"].build()
     if hasattr(calibrator, "fit"):
         calibrator.fit(torch.from_numpy(dev.clips.scores), torch.from_numpy(dev.clips.labels))
     calibrator.eval()
     target = recipe.settings.operating_point
-    curve = sweep(
-        recipe["detector"],
-        [calibrated_stream(calibrator, scores) for scores in dev.streams],
-        dev.keyword,
-        tolerance=target.tolerance_seconds,
-        max_fa_per_hour=max(_SWEPT_FA_PER_HOUR, target.fa_per_hour),
-    )
-    point = choose(curve, target.fa_per_hour, calibration=_identity(calibrator))
+    streams = [calibrated_stream(calibrator, scores) for scores in dev.streams]
+    found = search(recipe["detector"], streams, dev.keyword, target, calibration=_identity(calibrator))
+    point = attrs.evolve(found.point, scores=_scores_identity(dev))
+    detector = attrs.evolve(recipe["detector"], **point.detector)
+    sizes: dict[str, Any] = {"tolerance": target.tolerance_seconds, "seed": recipe.settings.seed}
+    curve = saved_curve(found.curve, detector, streams, dev.keyword, **sizes)
     save_file(calibrator.state_dict() or _NOTHING, folder / "calibration.safetensors")
     write_text(folder / "operating_point.json", json.dumps(as_json(point), indent=2))
+    write_text(folder / _CURVE, json.dumps(curve))
 
 
-_SWEPT_FA_PER_HOUR = 100.0
-# safetensors refuses an empty file, and a calibrator may have nothing to save.
-_NOTHING = {"__none__": torch.zeros(0)}
+@attrs.frozen(eq=False)
+class _Judge:
+    """A recipe's detector and calibrator at the frozen operating point."""
+
+    recipe: Recipe
+    calibrator: nn.Module
+    point: OperatingPoint
+    detector: Detector
+
+    @classmethod
+    def read(cls, recipe: Recipe, calibration: Path) -> _Judge:
+        """Read what `calibrate` left; raises WakekitError where the threshold belongs to another calibration."""
+        calibrator = recipe["calibrator"].build()
+        tensors = load_file(calibration / "calibration.safetensors")
+        calibrator.load_state_dict({name: value for name, value in tensors.items() if name not in _NOTHING})
+        calibrator.eval()
+        point = read_operating_point(calibration)
+        if point.calibration != _identity(calibrator):
+            raise WakekitError(f"the threshold in {calibration} was chosen under another calibration; calibrate again")
+        return cls(recipe, calibrator, point, attrs.evolve(recipe["detector"], **point.detector))
+
+    @property
+    def tolerance(self) -> float:
+        return self.recipe.settings.operating_point.tolerance_seconds
+
+    def results(self, test: SplitScores) -> Results:
+        """Return calibrated clips, and streams after the detector."""
+        judged = []
+        for raw in test.streams:
+            scores = calibrated_stream(self.calibrator, raw)
+            frames = np.asarray(self.detector.build(self.point.threshold).feed(scores.scores), np.int64)
+            judged.append(judge_stream(scores, frames, test.keyword, tolerance=self.tolerance))
+        clips = attrs.evolve(test.clips, scores=_probabilities(self.calibrator, test.clips.scores))
+        return Results(
+            raw=test.clips,
+            clips=clips,
+            streams=tuple(judged),
+            operating_point=self.point,
+            seed=self.recipe.settings.seed,
+        )
+
+    def numbers(self, results: Results) -> dict[str, Any]:
+        """Return all measures, and counts stream by stream."""
+        measures = {name: _measured(name, metric, results) for name, metric in self.recipe.each("metrics").items()}
+        return {
+            "metrics": {name: as_json(found) for name, found in measures.items()},
+            "streams": [stream_row(result) for result in results.streams],
+        }
+
+    def curve(self, results: Results, keyword: str) -> dict[str, Any] | None:
+        """Return test's own curve, which describes and from which nothing is chosen."""
+        streams = [result.scores for result in results.streams]
+        if not any(len(scores.scores) for scores in streams):
+            return None
+        found = sweep(self.detector, streams, keyword, tolerance=self.tolerance)
+        sizes: dict[str, Any] = {"tolerance": self.tolerance, "seed": results.seed}
+        return saved_curve(found, self.detector, streams, keyword, **sizes)
 
 
-def evaluate(folder: Path, recipe: Recipe, calibration: Path, test: SplitScores) -> None:
-    """Judge the test split at the frozen operating point; leaves `metrics.json` and `detections.jsonl`."""
-    calibrator = recipe["calibrator"].build()
-    tensors = load_file(calibration / "calibration.safetensors")
-    calibrator.load_state_dict({name: value for name, value in tensors.items() if name not in _NOTHING})
-    calibrator.eval()
-    point = read_operating_point(calibration)
-    if point.calibration != _identity(calibrator):
-        raise WakekitError(f"the threshold in {calibration} was chosen under another calibration; calibrate again")
-    results = Results(
-        raw=test.clips,
-        clips=attrs.evolve(test.clips, scores=_probabilities(calibrator, test.clips.scores)),
-        streams=tuple(
-            _judged(recipe, point, calibrated_stream(calibrator, scores), test.keyword) for scores in test.streams
-        ),
-        operating_point=point,
-        seed=recipe.settings.seed,
-    )
-    measures = {name: _measured(name, metric, results) for name, metric in recipe.each("metrics").items()}
+def evaluate(
+    folder: Path,
+    recipe: Recipe,
+    calibration: Path,
+    test: SplitScores,
+    *,
+    sounds: Sounds,
+    conditions: Mapping[str, SplitScores],
+) -> None:
+    """Judge the test split, and shifted copies of it, at the frozen operating point.
+
+    `sounds` is the audio of test's streams. Leaves `metrics.json`, `detections.jsonl`, `clips.jsonl`, `curves.json` and
+    excerpts in `listen`. Raises WakekitError for scores of another split, and where the threshold was chosen on these.
+    """
+    judge = _Judge.read(recipe, calibration)
+    if test.split != "test" or judge.point.split != "dev":
+        raise WakekitError(
+            "a threshold is chosen on dev and judged on test; "
+            f"this one was chosen on {judge.point.split} and would be judged on {test.split}"
+        )
+    if judge.point.scores == _scores_identity(test):
+        raise WakekitError("the threshold was chosen on the very scores it would be judged on; choose it on dev")
+    results = judge.results(test)
+    shifted = {
+        name: {**judge.numbers(judge.results(scores)), "changes": recipe.conditions[name].describe()}
+        for name, scores in conditions.items()
+    }
     report = {
-        "operating_point": as_json(point),
-        "warnings": _warnings(results, calibrator, test.silence),
-        "metrics": {name: as_json(found) for name, found in measures.items()},
-        "streams": [_stream_row(result) for result in results.streams],
+        "keyword": test.keyword,
+        "operating_point": as_json(judge.point),
+        "warnings": _warnings(results, judge, test.silence),
+        **judge.numbers(results),
+        "conditions": shifted,
+    }
+    curves = {
+        "dev": json.loads((calibration / _CURVE).read_text(encoding="utf-8")),
+        "test": judge.curve(results, test.keyword),
     }
     write_text(folder / "metrics.json", json.dumps(report, indent=2, allow_nan=False))
-    _write_detections(folder / "detections.jsonl", results)
+    write_text(folder / "curves.json", json.dumps(curves, allow_nan=False))
+    _write_lines(folder / "clips.jsonl", clip_rows(results))
+    found = [event_rows(result) for result in results.streams]
+    owners = [number for number, rows in enumerate(found) for _ in rows]
+    _write_lines(folder / "detections.jsonl", cut(folder / "listen", list(chain.from_iterable(found)), owners, sounds))
 
 
 def _measured(name: str, metric: Metric, results: Results) -> list[Measure]:
@@ -131,43 +219,35 @@ def _identity(calibrator: nn.Module) -> str:
     return total.hexdigest()[:16]
 
 
-def _judged(recipe: Recipe, point: OperatingPoint, scores: StreamScores, keyword: str) -> StreamResult:
-    frames = recipe["detector"].build(point.threshold).feed(scores.scores)
-    tolerance = recipe.settings.operating_point.tolerance_seconds
-    return judge_stream(scores, np.asarray(frames, np.int64), keyword, tolerance=tolerance)
+def _scores_identity(scores: SplitScores) -> str:
+    total = hashlib.sha256(scores.clips.scores.tobytes())
+    for stream in scores.streams:
+        total.update(stream.scores.tobytes())
+    return total.hexdigest()[:16]
 
 
-def _warnings(results: Results, calibrator: nn.Module, silence: float) -> list[str]:
+def _warnings(results: Results, judge: _Judge, silence: float) -> list[str]:
     point, found = results.operating_point, []
+    events = sum(result.events for result in results.streams)
+    hours = math.fsum(result.negative_hours for result in results.streams)
+    needed = hours_needed(point.target_fa_per_hour, point.level)
     if not point.reachable:
         found.append(point.message)
-    if _probabilities(calibrator, np.array([silence]))[0] >= point.threshold:
+    if _probabilities(judge.calibrator, np.array([silence]))[0] >= point.threshold:
         found.append("all-zero audio scores above the threshold: this model fires on digital silence")
-    if not sum(result.events for result in results.streams):
+    if not events:
         found.append("no test stream holds the keyword: misses are measured on clips only")
+    elif events == sum(len(result.misses) for result in results.streams):
+        found.append(
+            f"it hears none of the {events} keywords in test streams: how seldom it accepts falsely says nothing"
+        )
+    if hours < needed:
+        found.append(
+            f"{hours:.3g} h of test audio cannot show {point.target_fa_per_hour:g} false accepts per hour: it takes "
+            f"{needed:.3g} h without one"
+        )
     return found
 
 
-def _stream_row(result: StreamResult) -> dict[str, object]:
-    stream = result.scores.stream
-    outcomes = [detection.outcome for detection in result.detections]
-    return {
-        "stream": stream.audio.name,
-        "composed": stream.composed,
-        "silence": stream.silence,
-        "hours_without_keyword": result.negative_hours,
-        "events": result.events,
-        "hits": outcomes.count("hit"),
-        "misses": len(result.misses),
-        "false_accepts": outcomes.count("false accept"),
-    }
-
-
-def _write_detections(path: Path, results: Results) -> None:
-    rows = [
-        {"kind": kind, **as_json(row)}
-        for result in results.streams
-        for kind, found in (("detection", result.detections), ("miss", result.misses))
-        for row in found
-    ]
-    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))

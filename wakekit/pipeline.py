@@ -16,6 +16,7 @@ import torch
 
 from wakekit.allocator import keep_freed_memory
 from wakekit.artifacts import Artifact, Store, copy_file, write_text
+from wakekit.condition_stage import make_condition
 from wakekit.fingerprint import Contents, stage_fingerprints
 from wakekit.geometry import choose_device, geometry
 from wakekit.judge_stage import calibrate, evaluate
@@ -23,11 +24,13 @@ from wakekit.manifest import read_manifest
 from wakekit.prepare_stage import make_corpus, make_splits
 from wakekit.prepared import Prepared
 from wakekit.recipe import Recipe, dump
-from wakekit.score_stage import compose_split, read_scores, score_split
+from wakekit.report import write_report
+from wakekit.score_stage import compose_split, read_scores, score_condition, score_split, stream_sounds
 from wakekit.train_stage import train
 from wakekit.training import DivergedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from wakekit.progress import Progress
@@ -60,8 +63,10 @@ class _Pipeline:
         dev = self.score(prepared, weights, "dev")
         calibration = self.calibrate(prepared, dev)
         test = self.score(prepared, weights, "test")
-        evaluation = self.evaluate(prepared, calibration, test)
+        conditions = {name: self.condition(prepared, weights, name) for name in self.recipe.conditions}
+        evaluation = self.evaluate(prepared, calibration, test, conditions)
         self.leave(weights, dev, calibration, test, evaluation)
+        write_report(self.recipe["report"], self.folder)
         return self.folder
 
     def prepare(self) -> Prepared:
@@ -104,18 +109,39 @@ class _Pipeline:
             part=split,
         )
 
+    def condition(self, prepared: Prepared, weights: Path, name: str) -> Path:
+        """A shifted copy of test, and its raw scores."""
+        recipe, progress = self.recipe, self.progress
+        composed = self.store.folder("compose-test", self.prints["compose"])
+        condition, model = recipe.conditions[name], weights / "model.safetensors"
+        changed = self._stage(
+            f"condition-{name}",
+            lambda folder: make_condition(folder, condition, prepared, composed, name=name, progress=progress),
+        )
+        return self._stage(
+            f"score-condition-{name}",
+            lambda folder: score_condition(
+                folder, recipe, prepared, composed, model, changed=changed, progress=progress
+            ),
+        )
+
     def calibrate(self, prepared: Prepared, dev: Path) -> Path:
         """Calibrator and operating point, on dev scores."""
         return self._stage(
             "calibrate", lambda folder: calibrate(folder, self.recipe, read_scores(dev, self.recipe, prepared, "dev"))
         )
 
-    def evaluate(self, prepared: Prepared, calibration: Path, test: Path) -> Path:
-        """Metrics on test, at the frozen operating point."""
-        return self._stage(
-            "evaluate",
-            lambda folder: evaluate(folder, self.recipe, calibration, read_scores(test, self.recipe, prepared, "test")),
-        )
+    def evaluate(self, prepared: Prepared, calibration: Path, test: Path, conditions: Mapping[str, Path]) -> Path:
+        """Metrics on test and its shifted copies, at the frozen operating point."""
+
+        def make(folder: Path) -> None:
+            scores = read_scores(test, self.recipe, prepared, "test")
+            composed = self.store.folder("compose-test", self.prints["compose"])
+            sounds = stream_sounds(prepared, composed, "test")
+            shifted = {name: read_scores(found, self.recipe, prepared, "test") for name, found in conditions.items()}
+            evaluate(folder, self.recipe, calibration, scores, sounds=sounds, conditions=shifted)
+
+        return self._stage("evaluate", make)
 
     def leave(self, weights: Path, dev: Path, calibration: Path, test: Path, evaluation: Path) -> None:
         """Gather what a person wants to read in the run's folder."""
@@ -129,12 +155,16 @@ class _Pipeline:
             calibration / "calibration.safetensors": "calibration.safetensors",
             calibration / "operating_point.json": "operating_point.json",
             evaluation / "detections.jsonl": "detections.jsonl",
-            evaluation / "metrics.json": "metrics.json",
+            evaluation / "clips.jsonl": "clips.jsonl",
+            evaluation / "curves.json": "curves.json",
         }
+        files |= {path: f"listen/{path.name}" for path in (evaluation / "listen").glob("*.flac")}
         for source, name in files.items():
             copy_file(source, self.folder / name)
         write_text(self.folder / "recipe.toml", dump(self.recipe))
         write_text(self.folder / "environment.json", json.dumps(self._environment(), indent=2))
+        # Last, because a folder with it counts as a finished run.
+        copy_file(evaluation / "metrics.json", self.folder / "metrics.json")
 
     def _stage(self, stage: str, make: object, *, part: str = "") -> Path:
         name = f"{stage}-{part}" if part else stage

@@ -1,0 +1,62 @@
+"""Writes the report of a finished run, at its end or again later from its folder alone.
+
+Only the `[report]` table of the recipe is built, so that audio and plugins that are gone since do no harm.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from wakekit.converter import ProblemsError
+from wakekit.errors import WakekitError
+from wakekit.kinds import SLOTS
+from wakekit.recipe import build_component
+from wakekit.run_folder import read_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wakekit.kinds import Report
+    from wakekit.registry import Registry
+
+_SLOT = next(slot for slot in SLOTS if slot.kind == "report")
+
+
+def saved_report(registry: Registry, folder: Path) -> Report:
+    """Return the report that the recipe in a run's folder names.
+
+    Raises WakekitError where the recipe cannot be read or names a report that cannot be built.
+    """
+    path = folder / "recipe.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise WakekitError(f"expected the folder of a finished run, which holds recipe.toml, got {folder}") from None
+    except (OSError, ValueError) as error:
+        raise WakekitError(f"the recipe in {path} cannot be read: {error}") from error
+    try:
+        report: Any = build_component(registry, _SLOT.kind, table.get(_SLOT.key, _SLOT.neutral)).value
+    except ProblemsError as error:
+        places = (".".join(map(str, (_SLOT.key, *problem.path))) for problem in error.problems)
+        told = "; ".join(f"{place}: {problem.message}" for place, problem in zip(places, error.problems, strict=True))
+        raise WakekitError(f"{path}: {told}") from error
+    return report  # type: ignore[no-any-return]
+
+
+def write_report(report: Report, folder: Path) -> Path | None:
+    """Write the report of the run in `folder` into it; return the file to open, None where there is none."""
+    return report.write(read_run(folder), folder)
+
+
+def write_plots(report: Report, folder: Path, form: str) -> list[Path]:
+    """Write the figures of the run in `folder` as files; raises WakekitError where the report has none."""
+    run = read_run(folder)
+    plots = getattr(report, "plots", None)
+    if plots is None:
+        raise WakekitError(
+            f"the report of {folder} draws no plots; name one that does in its recipe.toml, as in "
+            f'[{_SLOT.key}] type = "{_SLOT.neutral}"'
+        )
+    found: list[Path] = plots(run, folder, form)
+    return found

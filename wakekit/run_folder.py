@@ -1,0 +1,200 @@
+"""What a run left in its folder, read back: the one door for reports, comparisons and a user's own scripts.
+
+Nothing here needs torch, the recipe's plugins or the audio.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from wakekit.data import Measure, OperatingPoint
+from wakekit.errors import WakekitError
+
+
+@attrs.frozen(kw_only=True)
+class Word:
+    """One spoken keyword of a test stream: when, by whom, and whether it was heard.
+
+    `score` is the detection's where it was hit, else the highest around it. `cluster` is what it is resampled with.
+    `listen` is the path of an excerpt in the run's folder, empty where there is none.
+    """
+
+    stream: str
+    stream_id: str
+    start: float
+    end: float
+    speaker: str | None
+    snr_db: float | None
+    cluster: str
+    score: float
+    hit: bool
+    detected: float | None = None
+    listen: str = ""
+    listen_at: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class FalseAccept:
+    """A detection that belongs to no keyword; `listen` is the path of an excerpt in the run's folder, or empty."""
+
+    stream: str
+    stream_id: str
+    seconds: float
+    score: float
+    listen: str = ""
+    listen_at: float = 0.0
+
+
+@attrs.frozen(kw_only=True)
+class ScoredClip:
+    """One clip of test: `raw` is its log-odds before calibration, `score` the calibrated probability.
+
+    `id` is the hash of its content, which two clips may share; `cluster` is what it is resampled with.
+    """
+
+    id: str
+    audio: str
+    offset: float
+    duration: float
+    label: str
+    pool: str
+    speaker: str | None
+    cluster: str
+    raw: float
+    score: float
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class SavedCurve:
+    """What the detector did at thresholds from the highest down, thinned for drawing.
+
+    `false_accepts` and `hits` [n] count in `hours` without the keyword and `events` keywords; `miss_low` and
+    `miss_high` [n] bound the miss rate at 95 %. Down to `exact_down_to` every distinct score was tried; below lies a
+    coarser grid.
+    """
+
+    thresholds: npt.NDArray[np.float64]
+    false_accepts: npt.NDArray[np.int64]
+    hits: npt.NDArray[np.int64]
+    miss_low: npt.NDArray[np.float64]
+    miss_high: npt.NDArray[np.float64]
+    events: int
+    hours: float
+    distinct: int
+    exact: int
+    exact_down_to: float
+    max_fa_per_hour: float
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Judged:
+    """Measures by the metric's id in the recipe, and a row of counts per stream; `changes` says what a condition is."""
+
+    metrics: Mapping[str, tuple[Measure, ...]]
+    streams: tuple[Mapping[str, Any], ...]
+    changes: str = ""
+
+    def measure(self, name: str) -> Measure | None:
+        """Return the measure of that name, whichever metric gave it; None where no metric did."""
+        found = (measure for measures in self.metrics.values() for measure in measures if measure.name == name)
+        return next(found, None)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Run:
+    """A finished run; `test` is what was measured on the test split, `conditions` on shifted copies of it."""
+
+    folder: Path
+    fingerprint: str
+    keyword: str
+    operating_point: OperatingPoint
+    warnings: tuple[str, ...]
+    test: Judged
+    conditions: Mapping[str, Judged]
+    words: tuple[Word, ...]
+    false_accepts: tuple[FalseAccept, ...]
+    clips: tuple[ScoredClip, ...]
+    curves: Mapping[str, SavedCurve]
+    history: tuple[Mapping[str, Any], ...]
+    recipe: str
+    environment: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name, which is its folder's."""
+        return self.folder.name
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read a run's folder; raises WakekitError where it is none, or a file is missing or damaged."""
+    place = Path(folder)
+    if not (place / "metrics.json").is_file():
+        raise WakekitError(f"expected the folder of a finished run, which holds metrics.json, got {place}")
+    try:
+        return _read(place.resolve())
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise WakekitError(
+            f"the run in {place} cannot be read ({type(error).__name__}: {error}); the command that made it, typed "
+            "again, makes it whole"
+        ) from error
+
+
+def _read(folder: Path) -> Run:
+    measured = _json(folder / "metrics.json")
+    environment = _json(folder / "environment.json")
+    events = _lines(folder / "detections.jsonl")
+    return Run(
+        folder=folder,
+        fingerprint=environment["fingerprint"],
+        keyword=measured["keyword"],
+        operating_point=OperatingPoint(**measured["operating_point"]),
+        warnings=tuple(measured["warnings"]),
+        test=_judged(measured),
+        conditions={name: _judged(table) for name, table in measured["conditions"].items()},
+        words=tuple(_word(row) for row in events if row["kind"] == "miss" or row["outcome"] == "hit"),
+        false_accepts=tuple(
+            _only(FalseAccept, row) for row in events if row["kind"] == "detection" and row["outcome"] == "false accept"
+        ),
+        clips=tuple(ScoredClip(**row) for row in _lines(folder / "clips.jsonl")),
+        curves={name: _curve(table) for name, table in _json(folder / "curves.json").items() if table is not None},
+        history=tuple(_lines(folder / "history.jsonl")),
+        recipe=(folder / "recipe.toml").read_text(encoding="utf-8"),
+        environment=environment,
+    )
+
+
+def _judged(table: Mapping[str, Any]) -> Judged:
+    metrics = {name: tuple(Measure(**row) for row in rows) for name, rows in table["metrics"].items()}
+    return Judged(metrics=metrics, streams=tuple(table["streams"]), changes=table.get("changes", ""))
+
+
+def _word(row: Mapping[str, Any]) -> Word:
+    hit = row["kind"] == "detection"
+    found: Word = _only(Word, {**row, "hit": hit, "detected": row["seconds"] if hit else None})
+    return found
+
+
+def _only(kind: type[Any], row: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Return an attrs value from the keys of a row that it has."""
+    names = {field.name for field in attrs.fields(kind)}
+    return kind(**{name: value for name, value in row.items() if name in names})
+
+
+def _curve(table: Mapping[str, Any]) -> SavedCurve:
+    values: dict[str, Any] = {name: np.array(item) if isinstance(item, list) else item for name, item in table.items()}
+    return SavedCurve(**values)
+
+
+def _json(path: Path) -> Any:  # noqa: ANN401
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
