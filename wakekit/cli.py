@@ -54,6 +54,15 @@ def _parser() -> argparse.ArgumentParser:
     run = _recipe_command(commands, "run", _run, "carry out a recipe")
     run.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
     run.add_argument("--quiet", action="store_true", help="print errors only")
+    compared = _command(commands, "compare", _compare, "set finished runs side by side")
+    compared.add_argument("first", metavar="RUN", help="the folder of the run that the others are compared with")
+    compared.add_argument("others", nargs="+", metavar="RUN", help="the folders of the other runs")
+    compared.add_argument("--format", choices=("text", "json"), default="text", help="tables (text) or JSON")
+    report = _command(commands, "report", _report, "write the report of a finished run again")
+    report.add_argument("folder", metavar="RUN", help="the run's folder")
+    report.add_argument(
+        "--format", choices=("svg", "png"), dest="form", help="write its figures as files for a paper instead"
+    )
     components = _command(commands, "components", _components, "list components, or describe one")
     components.add_argument("kind", nargs="?", metavar="KIND", help="only this kind")
     components.add_argument("name", nargs="?", metavar="NAME", help="describe this component")
@@ -136,6 +145,37 @@ def _run(options: argparse.Namespace) -> int:
         from wakekit.summary import print_summary  # noqa: PLC0415
 
         print_summary(folder)
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from wakekit.compare import compare  # noqa: PLC0415
+    from wakekit.compare_text import print_comparison, print_json  # noqa: PLC0415
+    from wakekit.run_folder import read_run  # noqa: PLC0415
+
+    found = compare([read_run(folder) for folder in (options.first, *options.others)], _registry(options))
+    if options.format == "json":
+        print_json(found)
+    else:
+        print_comparison(found)
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from pathlib import Path  # noqa: PLC0415
+
+    from wakekit.report import saved_report, write_plots, write_report  # noqa: PLC0415
+
+    folder = Path(options.folder)
+    report = saved_report(_registry(options), folder)
+    if options.form:
+        paths = write_plots(report, folder, options.form)
+    else:
+        paths = [path for path in (write_report(report, folder),) if path is not None]
+    for path in paths:
+        print(path)
+    if not paths:
+        print(f"{folder}: its recipe asks for no report")
     return 0
 
 

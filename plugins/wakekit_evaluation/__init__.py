@@ -33,4 +33,8 @@ def wakekit_components() -> Iterable[Component]:
     yield Component(
         "metric", "fa-per-hour", f"{here}.fa_per_hour:FaPerHour", summary="false accepts per hour of streams"
     )
+    yield Component("metric", "brier", f"{here}.brier:Brier", summary="Brier score of clips' probabilities")
+    yield Component("metric", "ece", f"{here}.ece:Ece", summary="calibration error of clips' probabilities, debiased")
     yield Component("metric", "false-rejects", f"{here}.false_rejects:FalseRejects", summary="share of keywords missed")
+    yield Component("report", "html", f"{here}.report.html:Html", summary="one page with figures and players")
+    yield Component("report", "none", f"{here}.report.none:NoReport", summary="no report")

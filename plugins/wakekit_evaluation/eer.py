@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import attrs
 
 from wakekit.intervals import Interval, wilson
-from wakekit_evaluation.ranking import rank_measure
+from wakekit_evaluation.ranking import rank_measure, rank_statistic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wakekit.curves import Ranked
     from wakekit.data import Measure, Results
+    from wakekit.run_folder import Run
+    from wakekit.statistic import Statistic
 
 
 @attrs.frozen
@@ -27,6 +29,10 @@ class Eer:
     def compute(self, results: Results) -> Sequence[Measure]:
         """Return one measure, its interval clustered by speaker, Wilson's for the smaller class beside it."""
         return [rank_measure(results, "eer", "share", lambda order, weights: order.eer(weights), _simple)]
+
+    def statistics(self, run: Run) -> Sequence[Statistic]:
+        """Return the equal error rate of a run's clips, for comparing runs."""
+        return [rank_statistic(run, "eer", lambda order, weights: order.eer(weights))]
 
 
 def _simple(value: float, order: Ranked) -> Interval:

@@ -9,17 +9,17 @@ import math
 from typing import TYPE_CHECKING
 
 import attrs
-import numpy as np
 
 from wakekit.data import Measure
-from wakekit.intervals import bootstrap, garwood, hours_needed, one_sided_upper
+from wakekit.intervals import Interval, bootstrap, envelope, garwood, hours_needed, one_sided_upper
+from wakekit.statistic import STREAMS, rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
     from wakekit.data import Results, StreamResult
+    from wakekit.run_folder import Run
+    from wakekit.statistic import Statistic
 
 _NAME, _UNIT = "fa-per-hour", "1/h"
 
@@ -29,7 +29,11 @@ class FaPerHour:
     """Measure false accepts per hour."""
 
     def compute(self, results: Results) -> Sequence[Measure]:
-        """Return the rate with Garwood's interval and, for several recordings, with one clustered by recording."""
+        """Return the rate; where there are several recordings its interval accounts for how they differ.
+
+        It is the envelope of Garwood's interval, which is left where all recordings have the same rate, and of the
+        bootstrap by recording.
+        """
         streams = results.streams
         counts = _counts(streams)
         if not counts["hours"] > 0:
@@ -37,21 +41,28 @@ class FaPerHour:
             return [Measure(name=_NAME, value=None, unit=_UNIT, counts=counts, note=note)]
         target = results.operating_point.target_fa_per_hour
         count, hours = int(counts["false_accepts"]), counts["hours"]
-        interval = garwood(count, hours)
         counts["upper_95"], counts["hours_needed"] = one_sided_upper(count, hours), hours_needed(target)
-        headline = Measure(
-            name=_NAME,
-            value=count / hours,
-            unit=_UNIT,
-            low=interval.low,
-            high=interval.high,
-            method=interval.method,
-            counts=counts,
-            note=_note(counts, target, reachable=results.operating_point.reachable),
-        )
-        recordings = [result.scores.stream.source or result.scores.stream.audio.as_posix() for result in streams]
-        clustered = _by_recording(streams, recordings, results.seed) if len(set(recordings)) > 1 else None
-        return [headline] if clustered is None else [headline, clustered]
+        simple = garwood(count, hours)
+        interval = envelope(simple, _by_recording(streams, results.seed))
+        return [
+            Measure(
+                name=_NAME,
+                value=count / hours,
+                unit=_UNIT,
+                low=interval.low,
+                high=interval.high,
+                method=interval.method,
+                simple=(simple.low, simple.high),
+                counts=counts,
+                note=_note(counts, target, reachable=results.operating_point.reachable),
+            )
+        ]
+
+    def statistics(self, run: Run) -> Sequence[Statistic]:
+        """Return the rate in a run's streams, for comparing runs."""
+        rows = run.test.streams
+        hours = [row["hours_without_keyword"] for row in rows]
+        return [rate(_NAME, STREAMS, [row["false_accepts"] for row in rows], hours)]
 
 
 def _false_accepts(result: StreamResult) -> int:
@@ -69,6 +80,7 @@ def _counts(streams: Sequence[StreamResult]) -> dict[str, float]:
     return {
         "false_accepts": sum(_false_accepts(result) for result in streams),
         "hours": hours,
+        "recordings": len({result.scores.stream.recording() for result in streams}),
         "streams": len(streams),
         "composed_share": share([float(bool(result.scores.stream.composed)) for result in streams]),
         "silence_share": share([result.scores.stream.silence for result in streams]),
@@ -88,25 +100,10 @@ def _note(counts: dict[str, float], target: float, *, reachable: bool) -> str:
     return "; ".join(parts)
 
 
-def _by_recording(streams: Sequence[StreamResult], recordings: Sequence[str], seed: int) -> Measure:
-    accepts = np.array([_false_accepts(result) for result in streams], np.float64)
-    hours = np.array([result.negative_hours for result in streams], np.float64)
-
-    def rate(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        spent = weights @ hours
-        rates: npt.NDArray[np.float64] = np.full(len(weights), np.nan)
-        np.divide(weights @ accepts, spent, out=rates, where=spent > 0)
-        return rates
-
-    interval = bootstrap(rate, recordings, seed=seed)
-    known = interval is not None and interval.low < interval.high
-    return Measure(
-        name="fa-per-hour-by-recording",
-        value=float(accepts.sum() / hours.sum()),
-        unit=_UNIT,
-        low=interval.low if interval is not None and known else None,
-        high=interval.high if interval is not None and known else None,
-        method="cluster bootstrap" if known else "",
-        counts={"recordings": len(set(recordings)), "false_accepts": float(accepts.sum()), "hours": float(hours.sum())},
-        note="" if known else "resampling recordings gives no interval, as every resample gives the same rate",
-    )
+def _by_recording(streams: Sequence[StreamResult], seed: int) -> Interval | None:
+    """Return the interval by recording; None where resampling recordings always gives the same rate."""
+    accepts = [_false_accepts(result) for result in streams]
+    hours = [result.negative_hours for result in streams]
+    recordings = [result.scores.stream.recording() for result in streams]
+    found = bootstrap(rate(_NAME, STREAMS, accepts, hours).values, recordings, seed=seed, within=(0.0, math.inf))
+    return found if found is not None and found.low < found.high else None

@@ -13,11 +13,14 @@ import numpy as np
 
 from wakekit.data import Measure
 from wakekit.intervals import clustered_proportion, wilson
+from wakekit.statistic import KEYWORD_CLIPS, WORDS, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wakekit.data import Results, StreamResult
+    from wakekit.run_folder import Run
+    from wakekit.statistic import Statistic
 
 
 @attrs.frozen
@@ -37,6 +40,15 @@ class FalseRejects:
         return [
             _measure("false-rejects", "words", words, note, results.seed),
             _measure("false-rejects-clips", "clips", below, note, results.seed),
+        ]
+
+    def statistics(self, run: Run) -> Sequence[Statistic]:
+        """Return both shares of a run, for comparing runs."""
+        threshold = run.operating_point.threshold
+        below = [clip.score < threshold for clip in run.clips if clip.pool == "positive"]
+        return [
+            share("false-rejects", WORDS, [not word.hit for word in run.words]),
+            share("false-rejects-clips", KEYWORD_CLIPS, below),
         ]
 
 

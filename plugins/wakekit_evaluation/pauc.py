@@ -8,15 +8,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import attrs
+import numpy as np
 
 from wakekit import option
 from wakekit.curves import standardized
-from wakekit_evaluation.ranking import rank_measure
+from wakekit_evaluation.ranking import rank_measure, rank_statistic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wakekit.data import Measure, Results
+    from wakekit.curves import Ranked
+    from wakekit.data import FloatArray, Measure, Results
+    from wakekit.run_folder import Run
+    from wakekit.statistic import Statistic
 
 
 @attrs.frozen
@@ -27,13 +31,18 @@ class Pauc:
 
     def compute(self, results: Results) -> Sequence[Measure]:
         """Return the raw area (at most `max_fpr`) and the rescaled one (0.5 is chance), both clustered by speaker."""
-        limit = self.max_fpr
+        lowest = float(standardized(np.zeros(1), self.max_fpr)[0])
         return [
-            rank_measure(results, "pauc", "area", lambda order, weights: order.pauc(limit, weights)),
-            rank_measure(
-                results,
-                "pauc-standardized",
-                "area",
-                lambda order, weights: standardized(order.pauc(limit, weights), limit),
-            ),
+            rank_measure(results, "pauc", "area", self._raw, within=(0.0, self.max_fpr)),
+            rank_measure(results, "pauc-standardized", "area", self._rescaled, within=(lowest, 1.0)),
         ]
+
+    def statistics(self, run: Run) -> Sequence[Statistic]:
+        """Return both areas of a run's clips, for comparing runs."""
+        return [rank_statistic(run, "pauc", self._raw), rank_statistic(run, "pauc-standardized", self._rescaled)]
+
+    def _raw(self, order: Ranked, weights: FloatArray | None) -> FloatArray:
+        return order.pauc(self.max_fpr, weights)
+
+    def _rescaled(self, order: Ranked, weights: FloatArray | None) -> FloatArray:
+        return standardized(self._raw(order, weights), self.max_fpr)

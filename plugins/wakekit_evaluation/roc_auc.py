@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from wakekit.intervals import newcombe
-from wakekit_evaluation.ranking import rank_measure
+from wakekit_evaluation.ranking import rank_measure, rank_statistic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wakekit.data import Measure, Results
+    from wakekit.run_folder import Run
+    from wakekit.statistic import Statistic
 
 
 @attrs.frozen
@@ -33,3 +35,7 @@ class RocAuc:
                 lambda value, order: newcombe(value, order.positives, order.negatives),
             )
         ]
+
+    def statistics(self, run: Run) -> Sequence[Statistic]:
+        """Return the area of a run's clips, for comparing runs."""
+        return [rank_statistic(run, "roc-auc", lambda order, weights: order.auc(weights))]

@@ -94,15 +94,18 @@ def test_recordings_get_a_clustered_interval() -> None:
     """Of several recordings, one of which has all false accepts, the clustered interval is wider than Garwood's."""
     quiet = [stream(0.1, name=f"{row}.wav") for row in range(7)]
     loud = stream(0.1, range(5, 305, 6), name="loud.wav")
-    headline, clustered = FaPerHour().compute(results(loud, *quiet))
-    assert headline.value == pytest.approx(clustered.value)
-    assert clustered.counts["recordings"] == 8
-    assert clustered.low < headline.low
-    assert clustered.high > headline.high
-    silent = FaPerHour().compute(results(*quiet))[1]
-    assert (silent.low, silent.high) == (None, None)
-    assert "same rate" in silent.note
-    assert len(FaPerHour().compute(results(*[stream(0.1, name=f"{r}.wav", source="one") for r in range(3)]))) == 1
+    (found,) = FaPerHour().compute(results(loud, *quiet))
+    assert found.counts["recordings"] == 8
+    assert found.simple == (garwood(50, found.counts["hours"]).low, garwood(50, found.counts["hours"]).high)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.simple[0]
+    assert found.high > found.simple[1]
+    assert found.method == "Garwood and cluster bootstrap on logs"
+    (silent,) = FaPerHour().compute(results(*quiet))
+    assert (silent.low, silent.high, silent.method) == (*silent.simple, "Garwood")
+    (one,) = FaPerHour().compute(results(*[stream(0.1, [5.0], name=f"{r}.wav", source="one") for r in range(3)]))
+    assert one.method == "Garwood"
 
 
 def test_a_word_in_the_lockout_is_a_false_reject() -> None:
