@@ -19,6 +19,7 @@ RATE = 16000
 TINY = """
 seed = 3
 threads = 1
+report = "none"
 
 [corpus]
 type = "folder"

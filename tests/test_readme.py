@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -45,7 +46,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def type_in(folder: Path, line: str, **env: str) -> subprocess.CompletedProcess[str]:
     """Type a `wakekit` command in a folder."""
-    command = [sys.executable, "-m", *shlex.split(line)]
+    words = [sorted(map(str, folder.glob(word))) if "*" in word else [word] for word in shlex.split(line)]
+    command = [sys.executable, "-m", *chain.from_iterable(words)]
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, timeout=500, env={**os.environ, **env}
     )

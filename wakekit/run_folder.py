@@ -139,7 +139,7 @@ def read_run(folder: str | Path) -> Run:
         raise WakekitError(f"expected the folder of a finished run, which holds metrics.json, got {place}")
     try:
         return _read(place.resolve())
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise WakekitError(
             f"the run in {place} cannot be read ({type(error).__name__}: {error}); the command that made it, typed "
             "again, makes it whole"

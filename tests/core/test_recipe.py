@@ -201,7 +201,7 @@ def test_variables_and_environment(
     assert (recipe["train"].epochs, recipe["corpus"].path) == (7, corpus.resolve())
     monkeypatch.delenv("CHIRPS")
     found = errors(recipe_file, registry)
-    assert f"{recipe_file}:7:8: corpus.path: the environment variable CHIRPS is not set" in found[0]
+    assert f"{recipe_file}:8:8: corpus.path: the environment variable CHIRPS is not set" in found[0]
     assert "unknown reference" in errors(recipe_file, registry, "name='${vars.short}'")[1]
 
 
@@ -285,7 +285,7 @@ def test_show_says_where_values_come_from(recipe_file: Path, typed: Typed) -> No
     assert answer.code == 0
     lines = {line.split(" = ")[0]: line for line in answer.out.splitlines()}
     assert lines["train.epochs"].endswith("# --set train.epochs=5")
-    assert lines["model.channels"].endswith(f"# {recipe_file}:33:1")
+    assert lines["model.channels"].endswith(f"# {recipe_file}:34:1")
     assert lines["optimizer.weight_decay"].endswith("# default")
 
 

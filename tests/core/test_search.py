@@ -149,9 +149,10 @@ def test_a_recipe_that_searches_the_lockout_is_refused_with_its_line(recipe_file
 
 def test_a_run_searches_and_is_judged_at_what_was_found(recipe_file: Path, store: Path, typed: Typed) -> None:
     """The frozen point names the setting, and the saved recipe keeps the search."""
-    answer = typed("run", recipe_file, "--out", store, "--set", "operating_point.search={votes=[1, 2, 3], window=[3]}")
+    searched = ("--set", "operating_point.search={votes=[1, 2, 3], window=[3]}", "--set", "name=searched")
+    answer = typed("run", recipe_file, "--out", store, *searched)
     assert answer.code == 0, answer.err
-    folder = next(path.parent for path in store.glob("*/recipe.toml") if "search" in path.read_text())
+    (folder,) = store.glob("searched-*")
     point = json.loads((folder / "operating_point.json").read_text())
     assert point["configurations"] == 3
     assert set(point["detector"]) == {"votes", "window"}
