@@ -1,7 +1,8 @@
 """The training contract: what a trainer is given and returns, and what callbacks see and may change.
 
-Callbacks are called in the order of the recipe. Each may read the whole `TrainingState` and change: the learning rate
-and gradients through `optimizer` and `model`, `evaluated` (the module that is validated and saved), and `stop`. It
+Callbacks are called in the order of the recipe. Each may read the whole `TrainingState`, add rows to the history with
+`record`, and change: the learning rate and gradients through `optimizer` and `model`, `evaluated` (the module that is
+validated and saved), and `stop`. It
 never sees a detector, calibrator or operating point. A callback that raises ends the training with its error.
 """
 
@@ -56,6 +57,9 @@ class TrainingState:
     """Training as callbacks see it; `epoch` and `step` count from 0, `step` over the whole training.
 
     `evaluated` is the module that is validated and saved: the model itself unless a callback puts another there.
+    `record` adds a row to `history.jsonl`; the points of a curve that the report shall draw have the keys `series` (its
+    name), `x`, `y`, and where wanted `x_label`, `x_log` (true for a logarithmic axis) and `mark` (true for a point to
+    mark).
     """
 
     model: nn.Module
@@ -63,6 +67,7 @@ class TrainingState:
     evaluated: nn.Module
     epochs: int
     steps: int
+    record: Callable[[Mapping[str, Any]], None]
     epoch: int = 0
     step: int = 0
     loss: Tensor | None = None

@@ -59,7 +59,7 @@ class _Training:
         self.loss = task.loss.build()
         self.hooks: list[Hooks] = [callback.build() for callback in task.callbacks.values()]
         steps = len(self._epoch_batches(0)) * options.epochs
-        self.state = TrainingState(model, optimizer, model, options.epochs, steps)
+        self.state = TrainingState(model, optimizer, model, options.epochs, steps, task.record)
         self.schedule = task.schedule.build(optimizer, steps)
         self.losses = torch.zeros(steps, device=task.device)
 

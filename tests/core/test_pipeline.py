@@ -177,6 +177,30 @@ def test_the_last_good_weights_are_kept(recipe_file: Path, tmp_path: Path, typed
     assert all(np.isfinite(value).all() for value in load_file(weights).values())
 
 
+def test_a_callbacks_curve_is_drawn(recipe_file: Path, tmp_path: Path, typed: Typed, site: Path) -> None:
+    """What a plugin's callback records as a series stands in the history and becomes a figure of the report."""
+    from tests.support import add_plugin  # noqa: PLC0415
+
+    add_plugin(
+        site,
+        "acme-norm",
+        "import attrs, torch\nfrom wakekit import Component, Hooks, hookimpl\n"
+        "@hookimpl\ndef wakekit_components():\n    yield Component('callback', 'norm', 'acme_norm:Norm', summary='x')\n"
+        "@attrs.frozen\nclass Norm:\n    'Norm.'\n    def build(self): return _Hooks()\n"
+        "class _Hooks(Hooks):\n    def step_ended(self, state):\n"
+        "        size = float(torch.nn.utils.get_total_norm([p.grad for p in state.model.parameters()]))\n"
+        "        state.record({'series': 'gradient norm', 'x': state.step, 'y': size, 'x_label': 'step'})\n",
+    )
+    answer = typed("run", recipe_file, "--out", tmp_path, "--set", "callbacks.n=norm", "--set", "report=html")
+    assert answer.code == 0, answer.err
+    (folder,) = tmp_path.glob("tiny-*")
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert sum(row.get("series") == "gradient norm" for row in rows) == max(row.get("steps", 0) for row in rows)
+    assert "gradient norm" in (folder / "report.html").read_text()
+    plots = typed("report", folder, "--format", "svg").out
+    assert "gradient" in plots
+
+
 @pytest.fixture
 def own_corpus(tmp_path: Path, recipe_file: Path, corpus: Path) -> Path:
     """A corpus to spoil, and the recipe pointing at it."""
