@@ -12,6 +12,7 @@ from rich.table import Table
 
 _PIPE_WIDTH = 120
 _COUNTS = 3  # the first say most; all of them are in metrics.json
+_AT_THRESHOLD = ("false-rejects", "false-rejects-clips", "fa-per-hour")
 _UNITS = {"area": "", "1/h": "per hour"}
 
 
@@ -25,8 +26,12 @@ def print_summary(folder: Path) -> None:
     console.print(_metrics(report["metrics"]))
     if report["streams"]:
         console.print(_streams(report["streams"]))
+    if report["conditions"]:
+        console.print(_conditions(report))
     for warning in report["warnings"]:
         console.print(f"warning: {warning}", style="yellow", markup=False)
+    if (folder / "report.html").is_file():
+        console.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)
 
 
 def _headline(point: dict[str, Any]) -> str:
@@ -79,6 +84,21 @@ def _streams(rows: list[dict[str, Any]]) -> Table:
         name = Path(row["stream"]).name + (" (composed)" if row["composed"] else "")
         values = (row["events"], row["hits"], row["misses"], row["false_accepts"])
         table.add_row(name, f"{row['hours_without_keyword']:.2f}", *map(str, values))
+    return table
+
+
+def _conditions(report: dict[str, Any]) -> Table:
+    """Set test beside its shifted copies, by each measure that a threshold decides."""
+    table = Table(title="test and its conditions, at that threshold", title_justify="left")
+    table.add_column("condition")
+    names = [measure["name"] for measures in report["metrics"].values() for measure in measures]
+    shown = [name for name in names if name in _AT_THRESHOLD]
+    for name in shown:
+        table.add_column(name, justify="right")
+    for condition, judged in {"test": report, **report["conditions"]}.items():
+        found = {measure["name"]: measure for measures in judged["metrics"].values() for measure in measures}
+        cells = [f"{_number(found[name]['value'], found[name]['unit'])}  ({_interval(found[name])})" for name in shown]
+        table.add_row(condition, *cells)
     return table
 
 
