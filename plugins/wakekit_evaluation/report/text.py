@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 DASH = "–"
 MINUS = "\u2212"
+_TINY = 1e-4
 _SPACE = "\u00a0"  # a number and its unit stay on one line
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _UNITS = {"area": "", "squared error": "", "1/h": "per hour", "share": "%"}
 _NAMES = {
     "fa-per-hour": "false accepts per hour",
-    "fa-per-hour-by-recording": "false accepts per hour, by recording",
     "false-rejects": "keywords missed in streams",
     "false-rejects-clips": "keyword clips below the threshold",
     "roc-auc": "area under the ROC curve",
@@ -85,8 +85,8 @@ def rate(value: float | None) -> str:
 def probability(value: float) -> str:
     """Return a score with digits enough to tell it from 0 and from 1."""
     edge = min(value, 1 - value)
-    if edge <= 0:
-        return f"{value:g}"
+    if edge <= 0 or value < _TINY:
+        return f"{value:.3g}"
     return f"{value:.{min(max(2 - math.floor(math.log10(edge)), 3), 16)}f}"
 
 
