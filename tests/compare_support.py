@@ -224,7 +224,9 @@ def _stream_rows(made: Made) -> list[dict[str, Any]]:
     for name, hours in made.hours.items():
         heard = [word.hit for word in made.words if word.stream == name]
         counts = {"events": len(heard), "hits": sum(heard), "misses": len(heard) - sum(heard)}
-        about = {"stream": name, "composed": "", "silence": 0.0, "hours_without_keyword": hours}
+        about = {"stream": name, "stream_id": name.encode().hex()[:16], "composed": "", "silence": 0.0}
+        about |= {"recording": about["stream_id"]}
+        about |= {"hours_without_keyword": hours}
         rows.append({**about, **counts, "false_accepts": made.accepts[name]})
     return rows
 

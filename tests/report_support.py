@@ -157,6 +157,7 @@ def _events(
             {
                 "stream": name,
                 "stream_id": f"{number:016x}",
+                "recording": f"{number:016x}",
                 "composed": "clips of test in random order" if number == 3 else "",
                 "silence": 0.18 if number == 3 else 0.0,
                 "hours_without_keyword": hours - 43 * 1.2 / 3600,

@@ -25,7 +25,7 @@ LAYERS = (
     ("report",),
     ("run_folder",),
     ("prepare_stage", "train_stage", "score_stage", "judge_stage"),
-    ("excerpts", "saved_curve", "run_rows", "condition_stage"),
+    ("excerpts", "saved_curve", "run_rows", "condition_stage", "measured"),
     ("streams", "compose", "fingerprint", "geometry", "training", "allocator"),
     ("rows",),
     ("search",),

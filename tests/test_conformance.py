@@ -15,6 +15,7 @@ from wakekit.kinds import SLOTS
 from wakekit.options import option_info
 from wakekit.registry import Entry, installed
 
+CHECKED: list[str] = []
 ENTRIES = [entry for slot in SLOTS for entry in installed().entries(slot.kind)]
 VERB = {
     slot.kind: [
@@ -68,6 +69,24 @@ def test_a_component_keeps_the_contract(entry: Entry) -> None:
         value = found()
         with pytest.raises((attrs.exceptions.FrozenInstanceError, AttributeError)):
             value.something = 1
+    CHECKED.append(label(entry))
+
+
+def test_no_check_was_skipped(request: pytest.FixtureRequest) -> None:
+    """T44: every contract that was to be checked was checked to its end."""
+    name = test_a_component_keeps_the_contract.__name__
+    asked = [item for item in request.session.items if getattr(item, "originalname", "") == name]
+    assert len(CHECKED) == len(asked)
+
+
+@pytest.mark.parametrize("entry", [entry for entry in ENTRIES if entry.component.kind == "detector"], ids=label)
+def test_a_search_may_vary_options_but_no_lockout(entry: Entry) -> None:
+    """T11: what a detector offers to search are its options, and none hides words as it hides false accepts."""
+    found = entry.load()
+    offered = getattr(found, "searchable", ())
+    assert isinstance(offered, tuple)
+    assert set(offered) <= {field.name for field in attrs.fields(found)} - {"hop_seconds"}
+    assert not [name for name in offered if "lockout" in name or "refractory" in name]
 
 
 def test_fingerprints_do_not_depend_on_the_process() -> None:

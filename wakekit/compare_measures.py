@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _CLOSE = 1e-6
 _NO_MEANS = "its metric gives no means to compare it item by item"
+_FAILED = "its metric cannot compare runs"
 
 
 @attrs.frozen(kw_only=True)
@@ -93,12 +94,19 @@ class MeasureTable:
             return _none(first if isinstance(first, str) else str(other))
         if name not in first or name not in other:
             return _none(_NO_MEANS)
-        return self._checked(first[name], other[name], run, values, paired)
+        try:
+            return self._checked(first[name], other[name], run, values, paired)
+        except Exception as error:  # noqa: BLE001 - a stranger's statistic must not take the other rows away
+            return _none(f"{_FAILED} ({type(error).__name__}: {error})")
 
     def _checked(
         self, first: Statistic, other: Statistic, run: int, values: Sequence[Measure | None], paired: Paired
     ) -> Difference:
         """Return the difference; none where a statistic does not give the number that the run recorded."""
+        for statistic in (first, other):
+            _check_items(statistic, len(paired.clusters[statistic.over]))
+        if first.over != other.over:
+            return _none(f"{_FAILED}: it is over {first.over} in one and over {other.over} in the other")
         matched = paired.matched[first.over]
         if not matched.reason and matched.paired == matched.first == matched.other:
             for side, statistic in ((0, first), (run, other)):
@@ -129,7 +137,14 @@ class MeasureTable:
         try:
             return {statistic.measure: statistic for statistic in metric.statistics(run)}
         except Exception as error:  # noqa: BLE001 - a stranger's metric must not take the other rows away
-            return f"its metric cannot compare runs ({type(error).__name__}: {error})"
+            return f"{_FAILED} ({type(error).__name__}: {error})"
+
+
+def _check_items(statistic: Statistic, items: int) -> None:
+    for name in ("outcomes", "counts", "exposures"):
+        column = getattr(statistic, name)
+        if column is not None and np.shape(column) != (items,):
+            raise ValueError(f"expected {name} of {items} {statistic.over}, got {np.shape(column)}")
 
 
 def _none(note: str) -> Difference:

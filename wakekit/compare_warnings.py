@@ -10,6 +10,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from wakekit.data import OperatingPoint
     from wakekit.run_folder import Run
 
 _ALMOST_NOTHING = 0.1
@@ -69,7 +70,7 @@ def _conditions_of_judging(runs: Sequence[Run], recipes: Sequence[Mapping[str, A
     points = [run.operating_point for run in runs]
     if len({run.keyword for run in runs}) > 1:
         yield f"the runs listen for different keywords ({_listed(run.keyword for run in runs)})"
-    targets = [f"{point.target_fa_per_hour:g} per hour by the {point.bound}" for point in points]
+    targets = [f"{point.target_fa_per_hour:g} per hour by the {_bound(point)}" for point in points]
     for what, values, consequence in (
         ("targets", targets, "compare at the same target, as a looser one hears more"),
         ("hops", [_at(recipe, "detector", "hop_seconds") for recipe in recipes], "a finer one hears more of both"),
@@ -93,6 +94,10 @@ def _conditions_of_judging(runs: Sequence[Run], recipes: Sequence[Mapping[str, A
             f"the runs were calibrated differently ({_listed(names)}): Brier scores and calibration errors compare the "
             "calibrators as much as the models; those before calibration (-raw) compare the models"
         )
+
+
+def _bound(point: OperatingPoint) -> str:
+    return f"one-sided {100 * point.level:g} % upper bound" if point.bound == "upper" else point.bound
 
 
 def _at(recipe: Mapping[str, Any], table: str, key: str) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from wakekit.converter import ProblemsError, structure_option
-from wakekit.errors import Problem
+from wakekit.errors import PluginError, Problem
 from wakekit.kinds import Detector
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ def settings_of(detector: Detector, search: Mapping[str, Sequence[Any]]) -> list
     """Return the recipe's own detector, then every combination of the values that the detector accepts.
 
     Raises ProblemsError, paths below the search table, for options that may not be searched, values that they do not
-    take, and more than 50 settings.
+    take, and more than 50 settings, the recipe's own among them; PluginError where the detector names options to
+    search that it does not have.
     """
     chosen: dict[str, list[Any]] = {}
     problems: list[Problem] = []
-    allowed: tuple[str, ...] = getattr(detector, "searchable", ())
+    allowed = _searchable(detector) if search else ()
     for name, values in search.items():
         if name not in allowed:
             offer = f"these may: {', '.join(allowed)}" if allowed else "none of its options may"
@@ -44,24 +46,52 @@ def settings_of(detector: Detector, search: Mapping[str, Sequence[Any]]) -> list
             problems.append(Problem((name,), "expected values to choose from, got none"))
         else:
             chosen[name] = _values(detector, name, values, problems)
-    count = 1
-    for values in chosen.values():
-        count *= len(values)
+    own = {name: getattr(detector, name) for name in chosen}
+    count = math.prod(map(len, chosen.values())) + any(own[name] not in values for name, values in chosen.items())
     if count > MOST_SETTINGS:
-        problems.append(Problem((), f"expected at most {MOST_SETTINGS} settings of the detector, got {count}"))
+        message = f"expected at most {MOST_SETTINGS} settings of the detector, got {count}, the recipe's own among them"
+        problems.append(Problem((), message))
     if problems:
         raise ProblemsError(problems)
-    own = {name: getattr(detector, name) for name in chosen}
     combined = [dict(zip(chosen, values, strict=True)) for values in itertools.product(*chosen.values())]
-    tried = [_setting(detector, options) for options in combined if options != own]
-    return [Setting(own, detector), *(setting for setting in tried if setting is not None)]
+    made = [Setting(own, detector), *(_setting(detector, options) for options in combined if options != own)]
+    tried = [setting for setting in made if setting is not None]
+    _check_used(chosen, tried)
+    return tried
+
+
+def _searchable(detector: Detector) -> tuple[str, ...]:
+    """Return the options that may be searched."""
+    named: object = getattr(detector, "searchable", ())
+    options = [field.name for field in attrs.fields(type(detector)) if field.name != "hop_seconds"]  # type: ignore[arg-type]
+    if not isinstance(named, (tuple, list)) or not all(name in options for name in named):
+        raise PluginError(
+            f"detector {type(detector).__name__}: expected `searchable` to name options among "
+            f"{', '.join(options) or 'none'}, got {named!r:.80}"
+        )
+    return tuple(named)
+
+
+def _check_used(chosen: Mapping[str, Sequence[Any]], tried: Sequence[Setting]) -> None:
+    """Refuse values that the detector takes together with none of the others, rather than drop them."""
+    unused = [
+        Problem((name, place), f"fits none of the other values searched, got {value!r}")
+        for name, values in chosen.items()
+        for place, value in enumerate(values)
+        if not any(setting.options[name] == value for setting in tried)
+    ]
+    if unused:
+        raise ProblemsError(unused)
 
 
 def _values(detector: Detector, name: str, values: Sequence[Any], problems: list[Problem]) -> list[Any]:
-    made = []
+    made: list[Any] = []
     for place, value in enumerate(values):
         try:
-            made.append(structure_option(type(detector), name, value))
+            found = structure_option(type(detector), name, value)
+            if found in made:
+                problems.append(Problem((name, place), f"expected each value once, got {value!r} again"))
+            made.append(found)
         except ProblemsError as error:
             problems += [problem.under(name, place) for problem in error.problems]
     return made

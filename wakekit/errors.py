@@ -6,10 +6,11 @@ traceback.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 
 class WakekitError(Exception):
@@ -22,6 +23,25 @@ class PluginError(WakekitError):
     """A plugin that is broken, missing or ambiguous."""
 
     exit_code = 3
+
+
+@contextmanager
+def blaming(component: str) -> Iterator[None]:
+    """Turn what a component raises into a PluginError that names it and the line the error came from.
+
+    What says already what is wrong for a user passes: WakekitError and OSError.
+    """
+    try:
+        yield
+    except (WakekitError, OSError):
+        raise
+    except Exception as error:
+        code, line = None, 0
+        trace = error.__traceback__
+        while trace is not None:
+            code, line, trace = trace.tb_frame.f_code, trace.tb_lineno, trace.tb_next
+        where = f" @ {code.co_filename}:{line}" if code else ""
+        raise PluginError(f"{component} failed: {type(error).__name__}: {error}{where}") from error
 
 
 class Problem:

@@ -15,9 +15,11 @@ import numpy.typing as npt
 from numba import njit
 
 from wakekit.data import Detection, Miss, StreamResult
+from wakekit.errors import PluginError, blaming
 
 if TYPE_CHECKING:
     from wakekit.data import FloatArray, IntArray, StreamScores
+    from wakekit.kinds import Detector
 
 _SECONDS_PER_HOUR = 3600.0
 
@@ -55,6 +57,26 @@ class Matching:
     def false_accepts(self) -> int:
         """Number of detections that belong to no word."""
         return int((self.event < 0).sum())
+
+
+def fire(detector: Detector, threshold: float, scores: StreamScores) -> IntArray:
+    """Return the frames at which a detector fires on a whole stream at a threshold.
+
+    Raises PluginError where it fails, or gives anything but rising frames of the stream.
+    """
+    name = f"detector {type(detector).__name__}"
+    with blaming(name):
+        frames = np.asarray(detector.build(threshold).feed(scores.scores))
+    if frames.ndim != 1 or (len(frames) and frames.dtype.kind not in "iu"):
+        raise PluginError(f"{name}: expected the frames at which it fired, whole numbers [n], got {frames!r:.80}")
+    found: IntArray = frames.astype(np.int64)
+    ends = np.concatenate([[-1], found, [len(scores.scores)]])
+    if (np.diff(ends) <= 0).any():
+        raise PluginError(
+            f"{name}: expected the frames at which it fired, rising from 0 to {len(scores.scores) - 1} at most, "
+            f"got {frames!r:.80}"
+        )
+    return found
 
 
 def match(times: FloatArray, starts: FloatArray, ends: FloatArray, *, tolerance: float) -> Matching:

@@ -29,8 +29,8 @@ _STAGES = {
     "compose": 2,
     "condition": 1,
     "score": 1,
-    "calibrate": 2,
-    "evaluate": 2,
+    "calibrate": 3,
+    "evaluate": 3,
 }
 _TRAIN_SLOTS = ("frontend", "normalizer", "sampler", "augmentations", "model", "loss", "optimizer", "schedule")
 

@@ -19,12 +19,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from wakekit.artifacts import write_text
-from wakekit.data import Measure, OperatingPoint, Results, StreamScores, as_json
-from wakekit.errors import PluginError, WakekitError
-from wakekit.events import judge_stream
+from wakekit.data import OperatingPoint, Results, StreamScores, as_json
+from wakekit.errors import WakekitError
+from wakekit.events import fire, judge_stream
 from wakekit.excerpts import cut
 from wakekit.intervals import hours_needed
 from wakekit.kinds import Detector
+from wakekit.measured import measured
 from wakekit.recipe import Recipe
 from wakekit.run_rows import clip_rows, event_rows, stream_row
 from wakekit.saved_curve import saved_curve
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
     from wakekit.data import FloatArray
     from wakekit.excerpts import Sounds
-    from wakekit.kinds import Metric
     from wakekit.score_stage import SplitScores
 
 _CURVE = "curve.json"
@@ -98,7 +98,7 @@ class _Judge:
         judged = []
         for raw in test.streams:
             scores = calibrated_stream(self.calibrator, raw)
-            frames = np.asarray(self.detector.build(self.point.threshold).feed(scores.scores), np.int64)
+            frames = fire(self.detector, self.point.threshold, scores)
             judged.append(judge_stream(scores, frames, test.keyword, tolerance=self.tolerance))
         clips = attrs.evolve(test.clips, scores=_probabilities(self.calibrator, test.clips.scores))
         return Results(
@@ -111,7 +111,7 @@ class _Judge:
 
     def numbers(self, results: Results) -> dict[str, Any]:
         """Return all measures, and counts stream by stream."""
-        measures = {name: _measured(name, metric, results) for name, metric in self.recipe.each("metrics").items()}
+        measures = {name: measured(name, metric, results) for name, metric in self.recipe.each("metrics").items()}
         return {
             "metrics": {name: as_json(found) for name, found in measures.items()},
             "streams": [stream_row(result) for result in results.streams],
@@ -173,28 +173,6 @@ def evaluate(
     _write_lines(folder / "detections.jsonl", cut(folder / "listen", list(chain.from_iterable(found)), owners, sounds))
 
 
-def _measured(name: str, metric: Metric, results: Results) -> list[Measure]:
-    """Return what a metric measures; raises PluginError where that is not measures of finite numbers."""
-    found: object = metric.compute(results)
-    measures = found if isinstance(found, (list, tuple)) else [found]
-    return [_checked(name, measure) for measure in measures]
-
-
-def _checked(name: str, measure: object) -> Measure:
-    if not isinstance(measure, Measure):
-        raise PluginError(f"metric {name}: expected a list of wakekit.Measure, got {measure!r:.80}")
-    counts = {key: float(value) for key, value in measure.counts.items()}
-    numbers = [measure.value, measure.low, measure.high, *counts.values()]
-    if not all(number is None or math.isfinite(number) for number in numbers):
-        raise PluginError(f"metric {name}: {measure.name} holds a number that is not finite; give None and a note")
-    value, low, high = (_plain(number) for number in numbers[:3])
-    return attrs.evolve(measure, value=value, low=low, high=high, counts=counts)
-
-
-def _plain(number: float | None) -> float | None:
-    return None if number is None else float(number)
-
-
 def read_operating_point(folder: Path) -> OperatingPoint:
     """Read the operating point that `calibrate` left."""
     table = json.loads((folder / "operating_point.json").read_text(encoding="utf-8"))
@@ -244,7 +222,7 @@ def _warnings(results: Results, judge: _Judge, silence: float) -> list[str]:
     if hours < needed:
         found.append(
             f"{hours:.3g} h of test audio cannot show {point.target_fa_per_hour:g} false accepts per hour: it takes "
-            f"{needed:.3g} h without one"
+            f"{needed:.3g} h without one (one-sided {100 * point.level:g} %)"
         )
     return found
 

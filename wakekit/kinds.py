@@ -211,7 +211,7 @@ class StreamingDetector(Protocol):
     def feed(self, scores: Scores) -> IntArray:
         """Take the next probabilities and return the frames, counted from the stream's start, at which it fired.
 
-        The result does not depend on how a stream is cut into calls.
+        Frames rise, as whole numbers. The result does not depend on how a stream is cut into calls.
         """
         ...
 
@@ -237,7 +237,10 @@ class Metric(Protocol):
     """
 
     def compute(self, results: Results) -> Sequence[Measure]:
-        """Return measures with intervals; a value of None with a note where the results allow none."""
+        """Return measures with intervals, each under a name of its own.
+
+        A value of None with a note where the results allow none. The scores cannot be written to: copy before sorting.
+        """
         ...
 
 

@@ -136,9 +136,9 @@ def _message(curve: Curve, found: Pick, target: Target) -> str:
 def _shortcomings(curve: Curve, found: Pick, target: Target) -> list[str]:
     hours, needed = curve.hours, hours_needed(target.fa_per_hour, target.level)
     said = []
-    if not found.reachable:
+    if not found.reachable and hours >= needed:
         said.append(f"Showing the target takes {needed:.3g} h of audio without a false accept.")
-    if hours < needed:
+    elif hours < needed:
         said.append(
             f"{hours:.3g} h cannot show the target: no false accept at all would only show fewer than "
             f"{one_sided_upper(0, hours, target.level):.3g} per hour (one-sided {100 * target.level:g} %); "

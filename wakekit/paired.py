@@ -1,6 +1,6 @@
 """Two runs on the same test items, paired item by item.
 
-Clips are paired by their content, words by their place in a stream, streams by their name.
+Clips and streams are paired by their content, words by their place in a stream.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def pair(first: Run, other: Run) -> Paired:
             CLIPS: [clip.cluster for clip, _ in clips],
             KEYWORD_CLIPS: [clips[row][0].cluster for row in keyword],
             WORDS: [word.cluster for word, _ in words],
-            STREAMS: [f"stream {row}" for row in range(len(streams))],
+            STREAMS: [str(stream["recording"]) for stream, _ in streams],
         },
         matched={
             CLIPS: clips_matched,
@@ -140,28 +140,15 @@ def _paired_words(first: Sequence[Word], other: Sequence[Word]) -> tuple[list[tu
 
 
 def _paired_streams(first: Run, other: Run) -> tuple[list[tuple[Mapping[str, Any], Mapping[str, Any]]], Matched]:
-    a, b = (_occurrences(run.test.streams, _stream_key, lambda row: str(_stream_key(row))) for run in (first, other))
+    a, b = (_occurrences(run.test.streams, _stream_key, _stream_key) for run in (first, other))
     pairs = _joined(a, b)
     reason = _unequal("test streams", len(pairs), len(a), len(b))
-    if (
-        not reason
-        and not all("stream_id" in row for pair in pairs for row in pair)
-        and not _same_composition(first, other)
-    ):
-        reason = "the test streams may not be the same: the runs composed them differently"
     matched = Matched(paired=0 if reason else len(pairs), first=len(a), other=len(b), reason=reason)
     return [] if reason else pairs, matched
 
 
-def _stream_key(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return (str(row["stream_id"]),) if "stream_id" in row else (str(row["stream"]), str(row["composed"]))
-
-
-def _same_composition(first: Run, other: Run) -> bool:
-    """Say whether the stages that made the test streams are the same."""
-    stages = [run.environment.get("stages", {}) for run in (first, other)]
-    names = [(table.get("compose-test"), table.get("prepare")) for table in stages]
-    return names[0] == names[1] and None not in names[0]
+def _stream_key(row: Mapping[str, Any]) -> str:
+    return str(row["stream_id"])
 
 
 def _unequal(what: str, paired: int, first: int, other: int) -> str:

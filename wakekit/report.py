@@ -6,17 +6,16 @@ Only the `[report]` table of the recipe is built, so that audio and plugins that
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wakekit.converter import ProblemsError
-from wakekit.errors import WakekitError
+from wakekit.errors import PluginError, WakekitError, blaming
 from wakekit.kinds import SLOTS
 from wakekit.recipe import build_component
 from wakekit.run_folder import read_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wakekit.kinds import Report
     from wakekit.registry import Registry
 
@@ -45,12 +44,24 @@ def saved_report(registry: Registry, folder: Path) -> Report:
 
 
 def write_report(report: Report, folder: Path) -> Path | None:
-    """Write the report of the run in `folder` into it; return the file to open, None where there is none."""
-    return report.write(read_run(folder), folder)
+    """Write the report of the run in `folder` into it; return the file to open, None where there is none.
+
+    Raises PluginError where the report fails, or names a file that it has not written.
+    """
+    run, name = read_run(folder), f"report {type(report).__name__}"
+    with blaming(name):
+        found = report.write(run, folder)
+        path = None if found is None else Path(found)
+        if path is not None and not path.is_file():
+            raise PluginError(f"{name}: expected the file that it wrote, or None, got {path}, which is no file")
+    return path
 
 
 def write_plots(report: Report, folder: Path, form: str) -> list[Path]:
-    """Write the figures of the run in `folder` as files; raises WakekitError where the report has none."""
+    """Write the figures of the run in `folder` as files.
+
+    Raises WakekitError where the report has none, PluginError where it fails.
+    """
     run = read_run(folder)
     plots = getattr(report, "plots", None)
     if plots is None:
@@ -58,5 +69,5 @@ def write_plots(report: Report, folder: Path, form: str) -> list[Path]:
             f"the report of {folder} draws no plots; name one that does in its recipe.toml, as in "
             f'[{_SLOT.key}] type = "{_SLOT.neutral}"'
         )
-    found: list[Path] = plots(run, folder, form)
-    return found
+    with blaming(f"report {type(report).__name__}"):
+        return [Path(path) for path in plots(run, folder, form)]

@@ -6,7 +6,7 @@ Nothing here needs torch, the recipe's plugins or the audio.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -171,8 +171,27 @@ def _read(folder: Path) -> Run:
 
 
 def _judged(table: Mapping[str, Any]) -> Judged:
-    metrics = {name: tuple(Measure(**row) for row in rows) for name, rows in table["metrics"].items()}
-    return Judged(metrics=metrics, streams=tuple(table["streams"]), changes=table.get("changes", ""))
+    metrics = {name: tuple(map(_measure, rows)) for name, rows in table["metrics"].items()}
+    return Judged(metrics=metrics, streams=tuple(map(_stream, table["streams"])), changes=table.get("changes", ""))
+
+
+def _measure(row: Mapping[str, Any]) -> Measure:
+    found = Measure(**row)
+    _check_numbers(row, [name for name in ("value", "low", "high") if row.get(name) is not None])
+    return found
+
+
+def _stream(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    for name in ("stream", "stream_id", "recording", "composed"):
+        row[name]
+    _check_numbers(row, ("silence", "hours_without_keyword", "events", "hits", "misses", "false_accepts"))
+    return row
+
+
+def _check_numbers(row: Mapping[str, Any], names: Iterable[str]) -> None:
+    for name in names:
+        if not isinstance(row[name], (int, float)):
+            raise TypeError(f"expected a number as {name}, got {row[name]!r:.80}")
 
 
 def _word(row: Mapping[str, Any]) -> Word:

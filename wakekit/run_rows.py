@@ -51,6 +51,7 @@ def stream_row(result: StreamResult) -> dict[str, Any]:
     return {
         "stream": stream.audio.name,
         "stream_id": _identity(stream),
+        "recording": stream.source or _identity(stream),
         "composed": stream.composed,
         "silence": stream.silence,
         "hours_without_keyword": result.negative_hours,

@@ -11,13 +11,13 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from wakekit.events import keywords, match_sorted
+from wakekit.events import fire, keywords, match_sorted
 from wakekit.intervals import bootstrap, envelope, wilson
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wakekit.data import FloatArray, IntArray, StreamScores
+    from wakekit.data import FloatArray, StreamScores
     from wakekit.kinds import Detector
     from wakekit.sweep import Curve
 
@@ -69,9 +69,7 @@ def _heard(
         if not len(words.index):
             continue
         clusters += [scores.stream.cluster(scores.stream.events[index]) for index in words.index.tolist()]
-        fired: list[IntArray] = [
-            np.asarray(detector.build(t).feed(scores.scores), np.int64) for t in thresholds.tolist()
-        ]
+        fired = [fire(detector, threshold, scores) for threshold in thresholds.tolist()]
         columns.append(
             np.array([match_sorted(scores.times(frames), words.starts, words.deadlines).hit for frames in fired])
         )

@@ -12,6 +12,8 @@ import attrs
 
 from wakekit.data import OperatingPoint
 from wakekit.detector_settings import settings_of
+from wakekit.errors import PluginError
+from wakekit.events import fire, judge_stream
 from wakekit.operating import check, choose, pick
 from wakekit.sweep import Curve, sweep
 
@@ -37,7 +39,10 @@ class Found:
 def search(
     detector: Detector, streams: Sequence[StreamScores], keyword: str, target: Target, *, calibration: str
 ) -> Found:
-    """Choose the operating point on calibrated dev streams, among the settings that the target's search names."""
+    """Choose the operating point on calibrated dev streams, among the settings that the target's search names.
+
+    Raises PluginError where the detector's sweep is not what the detector does at the threshold chosen.
+    """
     tried = settings_of(detector, target.search)
     parts = _part_count(streams, keyword) if len(tried) > 1 else 1
     curves = []
@@ -55,6 +60,7 @@ def search(
     picks = [pick(curve.false_accepts, curve.hits, curve.hours, target) for curve in curves]
     best = min(range(len(picks)), key=picks.__getitem__)
     point = choose(curves[best], target, calibration=calibration)
+    _confirm(tried[best].detector, streams, keyword, target, point)
     if len(tried) > 1:
         optimism = _optimism(curves, point, target)
         options = dict(tried[best].options)
@@ -62,11 +68,30 @@ def search(
     return Found(point, curves[best])
 
 
+def _confirm(
+    detector: Detector, streams: Sequence[StreamScores], keyword: str, target: Target, point: OperatingPoint
+) -> None:
+    """Raise PluginError where a detector's sweep counted something else than the detector itself does."""
+    false_accepts = misses = 0
+    for scores in streams:
+        frames = fire(detector, point.threshold, scores)
+        judged = judge_stream(scores, frames, keyword, tolerance=target.tolerance_seconds)
+        false_accepts += sum(found.outcome == "false accept" for found in judged.detections)
+        misses += len(judged.misses)
+    if (false_accepts, misses) != (point.false_accepts, point.misses):
+        raise PluginError(
+            f"detector {type(detector).__name__}: at the threshold {point.threshold:g} its sweep counts "
+            f"{point.false_accepts} false accepts and {point.misses} misses, the detector itself {false_accepts} and "
+            f"{misses}"
+        )
+
+
 def _part_count(streams: Sequence[StreamScores], keyword: str) -> int:
     speakers = {
         scores.stream.cluster(event) for scores in streams for event in scores.stream.events if event.label == keyword
     }
-    return max(1, min(_PARTS, len(streams), len(speakers)))
+    recordings = {scores.stream.recording() for scores in streams}
+    return max(1, min(_PARTS, len(recordings), len(speakers)))
 
 
 def _optimism(curves: Sequence[Curve], point: OperatingPoint, target: Target) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 _PIPE_WIDTH = 120
 _COUNTS = 3  # the first say most; all of them are in metrics.json
-_AT_THRESHOLD = ("false-rejects", "false-rejects-clips", "fa-per-hour")
+_DECIDED = {"missed", "false_accepts"}  # what a threshold decides is counted under these
 _UNITS = {"area": "", "1/h": "per hour"}
 
 
@@ -38,7 +38,7 @@ def _headline(point: dict[str, Any]) -> str:
     return (
         f"threshold {point['threshold']:.4g}, chosen on dev for at most {point['target_fa_per_hour']:g} false accepts "
         f"per hour; there it missed {point['misses']} of {point['events']} and accepted {point['false_accepts']} "
-        f"falsely in {point['hours']:.2f} h\n{point['message']}"
+        f"falsely in {point['hours']:.3g} h\n{point['message']}"
     ).rstrip()
 
 
@@ -91,8 +91,8 @@ def _conditions(report: dict[str, Any]) -> Table:
     """Set test beside its shifted copies, by each measure that a threshold decides."""
     table = Table(title="test and its conditions, at that threshold", title_justify="left")
     table.add_column("condition")
-    names = [measure["name"] for measures in report["metrics"].values() for measure in measures]
-    shown = [name for name in names if name in _AT_THRESHOLD]
+    all_measures = [measure for measures in report["metrics"].values() for measure in measures]
+    shown = [measure["name"] for measure in all_measures if _DECIDED & measure["counts"].keys()]
     for name in shown:
         table.add_column(name, justify="right")
     for condition, judged in {"test": report, **report["conditions"]}.items():

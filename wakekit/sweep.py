@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wakekit.data import Changes
-from wakekit.errors import WakekitError
-from wakekit.events import keywords, negative_hours
+from wakekit.errors import WakekitError, blaming
+from wakekit.events import fire, keywords, negative_hours
 from wakekit.tally import StreamTally
 
 if TYPE_CHECKING:
@@ -140,8 +140,9 @@ def _descend(tried: _Tried, distinct: FloatArray, limit: float) -> IntArray:
         if (false_accepts > limit).any():
             break
         block = min(2 * block, _AT_ONCE)
-    places = np.linspace(done, len(distinct) - 1, _GRID if done < len(distinct) else 0)
-    grid = np.unique(places.astype(np.int64))
+    if done == len(distinct):
+        return np.arange(done)
+    grid = np.unique(np.linspace(done, len(distinct) - 1, _GRID).astype(np.int64))
     tried.lower(distinct[grid])
     return np.concatenate([np.arange(done), grid])
 
@@ -160,12 +161,17 @@ class _Tried:
         self, detector: Detector, streams: Sequence[StreamScores], truths: Sequence[Words], parts: int
     ) -> None:
         self.parts = parts
-        self.stream_part = np.arange(len(streams)) % parts
+        recordings = {name: number % parts for number, name in enumerate(dict.fromkeys(_recordings(streams)))}
+        self.stream_part = np.array([recordings[name] for name in _recordings(streams)], np.int64)
         self.word_parts = _word_parts(streams, truths, parts)
-        begin = getattr(detector, "sweep", None) or (lambda scores: _Loop(detector, scores))
-        self._sweeps: list[ThresholdSweep] = [begin(scores.scores) for scores in streams]
+        self._name = f"detector {type(detector).__name__}"
+        begin = getattr(detector, "sweep", None)
+        with blaming(self._name):
+            self._sweeps: list[ThresholdSweep] = [
+                begin(scores.scores) if begin else _Loop(detector, scores) for scores in streams
+            ]
         self._tallies = [
-            StreamTally(scores, truth, part, parts)
+            StreamTally(scores, truth, part, parts, name=self._name)
             for scores, truth, part in zip(streams, truths, self.word_parts, strict=True)
         ]
         self._false_accepts: list[IntArray] = []
@@ -176,7 +182,8 @@ class _Tried:
         false_accepts = np.zeros((self.parts, len(thresholds)), np.int64)
         hits = np.zeros((self.parts, len(thresholds)), np.int64)
         for falling, tally, part in zip(self._sweeps, self._tallies, self.stream_part, strict=True):
-            accepts, heard = tally.fall(falling.lower(thresholds), len(thresholds))
+            with blaming(self._name):
+                accepts, heard = tally.fall(falling.lower(thresholds), len(thresholds))
             false_accepts[part] += accepts
             hits += heard
         self._false_accepts.append(false_accepts)
@@ -186,6 +193,10 @@ class _Tried:
     def counts(self) -> tuple[IntArray, IntArray]:
         """Return false accepts and hits [parts, n] at all thresholds."""
         return np.concatenate(self._false_accepts, axis=1), np.concatenate(self._hits, axis=1)
+
+
+def _recordings(streams: Sequence[StreamScores]) -> list[str]:
+    return [scores.stream.recording() for scores in streams]
 
 
 def _word_parts(streams: Sequence[StreamScores], truths: Sequence[Words], parts: int) -> list[IntArray]:
@@ -201,7 +212,7 @@ def _word_parts(streams: Sequence[StreamScores], truths: Sequence[Words], parts:
 class _Loop:
     """The sweep of a detector that has none: it is built anew for every threshold."""
 
-    def __init__(self, detector: Detector, scores: FloatArray) -> None:
+    def __init__(self, detector: Detector, scores: StreamScores) -> None:
         self._detector, self._scores = detector, scores
         self._fired = np.zeros(0, np.int64)
 
@@ -209,7 +220,7 @@ class _Loop:
         """Return the detections that come and go."""
         rows = [np.zeros((0, 3), np.int64)]
         for rank, threshold in enumerate(thresholds):
-            fired = np.asarray(self._detector.build(float(threshold)).feed(self._scores), np.int64)
+            fired = fire(self._detector, float(threshold), self._scores)
             for frames, step in ((np.setdiff1d(self._fired, fired), -1), (np.setdiff1d(fired, self._fired), 1)):
                 rows.append(np.stack([np.full(len(frames), rank), frames, np.full(len(frames), step)], axis=1))
             self._fired = fired

@@ -21,17 +21,26 @@ if TYPE_CHECKING:
 
 
 class StreamTally:
-    """The running counts of one stream; `parts` [m] is the part of dev that each word belongs to."""
+    """The running counts of one stream; `parts` [m] is the part of dev that each word belongs to.
 
-    def __init__(self, scores: StreamScores, words: Words, parts: IntArray, n_parts: int) -> None:
-        self._scores, self._words, self._parts = scores, words, parts
+    `name` is what errors call the detector that the changes come from.
+    """
+
+    def __init__(
+        self, scores: StreamScores, words: Words, parts: IntArray, n_parts: int, *, name: str = "the detector"
+    ) -> None:
+        self._scores, self._words, self._parts, self._name = scores, words, parts, name
         self._first, self._starts, self._ends = _groups(words)
         self._inside = np.zeros((0, 2), np.int64)
         self._false_accepts = 0
         self._hits = np.zeros(n_parts, np.int64)
 
     def fall(self, changes: Changes, steps: int) -> tuple[IntArray, IntArray]:
-        """Return the false accepts [steps] and hits [n_parts, steps] at each threshold, after the changes."""
+        """Return the false accepts [steps] and hits [n_parts, steps] at each threshold, after the changes.
+
+        Raises PluginError for changes that no detector could make.
+        """
+        _check(changes, steps, len(self._scores.scores), self._name)
         times = self._scores.times(changes.frame)
         group = np.searchsorted(self._starts, times, side="right") - 1
         inside = group >= 0
@@ -39,8 +48,10 @@ class StreamTally:
         false_accepts = _running(changes.rank[~inside], changes.step[~inside], steps, self._false_accepts)
         table = np.stack([group, changes.rank, changes.frame, changes.step], axis=1)[inside]
         hits = self._hits[:, None] + self._heard(table, steps)
-        self._false_accepts = int(false_accepts[-1]) if steps else self._false_accepts
-        self._hits = hits[:, -1].copy() if steps else self._hits
+        if (false_accepts < 0).any():
+            raise PluginError(f"{self._name}: its sweep takes back a detection that it never made")
+        self._false_accepts = int(false_accepts[-1])
+        self._hits = hits[:, -1].copy()
         return false_accepts, hits
 
     def _heard(self, table: IntArray, steps: int) -> IntArray:
@@ -55,9 +66,24 @@ class StreamTally:
         kept = np.zeros(len(both), np.bool_)
         words = self._words
         if not _replay(both, times, self._first, words.starts, words.deadlines, self._parts, gains, kept):
-            raise PluginError("the detector's sweep takes back a detection that it never made; use the plain detector")
+            raise PluginError(f"{self._name}: its sweep takes back a detection that it never made")
         self._inside = both[kept][:, [0, 2]]
         return np.cumsum(gains, axis=1)
+
+
+def _check(changes: Changes, steps: int, frames: int, name: str) -> None:
+    """Refuse what a stranger's sweep may give by mistake."""
+    columns = [np.asarray(getattr(changes, name, None)) for name in ("rank", "frame", "step")]
+    rank, frame, step = columns
+    shaped = all(column.ndim == 1 and column.dtype.kind in "iu" and len(column) == len(rank) for column in columns)
+    if not shaped:
+        raise PluginError(f"{name}: its sweep must give wakekit.data.Changes, of three int64 arrays of one length")
+    inside = len(rank) == 0 or (rank[0] >= 0 and rank[-1] < steps and frame.min() >= 0 and frame.max() < frames)
+    if not inside or (rank[1:] < rank[:-1]).any() or (np.abs(step) != 1).any():
+        raise PluginError(
+            f"{name}: its sweep must give ranks that never fall, from 0 to {steps - 1}, frames from 0 to {frames - 1} "
+            "and steps of 1 or -1"
+        )
 
 
 def _groups(words: Words) -> tuple[IntArray, FloatArray, FloatArray]:

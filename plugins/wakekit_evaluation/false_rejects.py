@@ -55,10 +55,9 @@ class FalseRejects:
 def _words(result: StreamResult) -> list[tuple[bool, str]]:
     """Return for every word of a stream whether it was missed, and its speaker, else the recording."""
     stream = result.scores.stream
-    where = stream.source or stream.audio.as_posix()
     hit = [found.event for found in result.detections if found.outcome == "hit" and found.event is not None]
-    heard = [(False, stream.events[event].speaker or where) for event in hit]
-    return heard + [(True, miss.speaker or where) for miss in result.misses]
+    heard = [(False, stream.cluster(stream.events[event])) for event in hit]
+    return heard + [(True, miss.speaker or stream.recording()) for miss in result.misses]
 
 
 def _measure(name: str, what: str, outcomes: Sequence[tuple[bool, str]], note: str, seed: int) -> Measure:

@@ -42,9 +42,30 @@ class Broken(Loudest):
     def statistics(self, run):
         raise KeyError("what")
 
+@attrs.frozen
+class Short(Loudest):
+    "The same, with outcomes of one clip only."
+    def statistics(self, run):
+        (found,) = Level.statistics(self, run)
+        return [attrs.evolve(found, outcomes=np.array([True]))]
+
+@attrs.frozen
+class Lost(Loudest):
+    "The same, over items that there are not."
+    def statistics(self, run):
+        (found,) = Level.statistics(self, run)
+        return [attrs.evolve(found, over="moons")]
+
+@attrs.frozen
+class Falls(Loudest):
+    "The same, and its values fail."
+    def statistics(self, run):
+        (found,) = Level.statistics(self, run)
+        return [attrs.evolve(found, values=lambda weights: 1 / 0)]
+
 @hookimpl
 def wakekit_components():
-    for name in ("Loudest", "Level", "Broken"):
+    for name in ("Loudest", "Level", "Broken", "Short", "Lost", "Falls"):
         yield Component("metric", name.lower(), "odd_metrics:" + name, summary="a stranger's")
 """
 
@@ -120,7 +141,7 @@ def test_runs_judged_differently_are_warned_of(tmp_path: Path) -> None:
     """Targets, hops, tolerances, windows, calibrators and keywords have their sentence, only where they differ."""
     sentences = {
         "different targets": {"point": {"target_fa_per_hour": 1.0}},
-        "upper": {"point": {"bound": "upper"}},
+        "5 per hour by the one-sided 99 % upper bound": {"point": {"bound": "upper", "level": 0.99}},
         "different hops": {"recipe": [("hop_seconds = 0.08", "hop_seconds = 0.01")]},
         "different tolerances": {"recipe": [("tolerance_seconds = 0.5", "tolerance_seconds = 1.5")]},
         "different windows": {"recipe": [("seconds = 1.2", "seconds = 1.5")]},
@@ -192,20 +213,23 @@ def test_conditions_stand_side_by_side(tmp_path: Path) -> None:
 def test_metrics_of_strangers_are_compared_where_they_can_be(tmp_path: Path, site: Path, typed: Typed) -> None:
     """One with statistics has a difference; one without, a failing one and a missing one have a sentence instead."""
     add_plugin(site, "odd-metrics", STRANGER)
-    more = [(name, name, "") for name in ("level", "loudest", "broken")]
+    more = [(name, name, "") for name in ("level", "loudest", "broken", "short", "lost", "falls")]
     folders = [write_run(tmp_path / str(seed), simulate(seed, **SMALL), metrics=more) for seed in (1, 2)]
     for disabled, note in ((False, None), (True, "cannot be built here")):
         command = ["compare", *folders, "--format", "json", *(["--disable-plugin", "odd-metrics"] if disabled else [])]
         answer = typed(*command)
         assert (answer.code, answer.err) == (0, "")
         rows = json.loads(answer.out)["metrics"]
-        level, loudest, broken = [row for row in rows if row["measure"] == "level"]
+        level, loudest, broken, short, lost, falls = [row for row in rows if row["measure"] == "level"]
         if note:
             assert note in level["differences"][1]["note"]
         else:
             assert level["differences"][1]["low"] < level["differences"][1]["value"] < level["differences"][1]["high"]
             assert "no means to compare" in loudest["differences"][1]["note"]
             assert "cannot compare runs (KeyError" in broken["differences"][1]["note"]
+            assert "(ValueError: expected outcomes of 60 clips, got (1,))" in short["differences"][1]["note"]
+            assert "cannot compare runs (KeyError: 'moons')" in lost["differences"][1]["note"]
+            assert "cannot compare runs (ZeroDivisionError" in falls["differences"][1]["note"]
         assert next(row for row in rows if row["measure"] == "eer")["differences"][1]["value"] is not None
 
 

@@ -250,17 +250,25 @@ def test_words_that_only_one_run_could_hear_are_left_out(tmp_path: Path) -> None
     assert "test streams are not the same" in found["fa-per-hour"].note
 
 
-def test_streams_composed_otherwise_are_not_compared(tmp_path: Path) -> None:
-    """Where folders do not name a stream's content, equal names count only if the same stage composed them."""
-    runs = [read_run(write_run(tmp_path / "a", simulate(1, **SMALL)))]
-    stages = {"prepare": "aa", "train": "bb", "compose-test": "other"}
-    runs.append(read_run(write_run(tmp_path / "b", simulate(2, **SMALL), environment={"stages": stages})))
-    assert "composed them differently" in differences(*runs)["fa-per-hour"].note
+def test_pieces_of_one_recording_are_drawn_together(tmp_path: Path) -> None:
+    """Streams cut from one recording depend on each other, so that they are one cluster."""
+    runs = [read_run(write_run(tmp_path / name, simulate(seed, **SMALL))) for seed, name in enumerate("ab")]
+    assert differences(*runs)["fa-per-hour"].clusters == 3
     for run in runs:
-        edit(
-            run.folder / "metrics.json", lambda table: [row.update(stream_id=row["stream"]) for row in table["streams"]]
-        )
-    assert differences(*(read_run(run.folder) for run in runs))["fa-per-hour"].value is not None
+        edit(run.folder / "metrics.json", lambda table: [row.update(recording="one") for row in table["streams"]])
+    found = differences(*(read_run(run.folder) for run in runs))["fa-per-hour"]
+    assert (found.items, found.clusters) == (3, 1)
+
+
+def test_streams_of_one_name_and_other_content_are_not_compared(tmp_path: Path) -> None:
+    """Equal names do not make streams the same: what they hold does."""
+    runs = [read_run(write_run(tmp_path / name, simulate(seed, **SMALL))) for seed, name in enumerate("ab")]
+    assert differences(*runs)["fa-per-hour"].value is not None
+    edit(
+        runs[1].folder / "metrics.json",
+        lambda table: [row.update(stream_id=row["stream_id"][::-1] + "0") for row in table["streams"]],
+    )
+    assert "streams are not the same" in differences(runs[0], read_run(runs[1].folder))["fa-per-hour"].note
 
 
 def test_a_number_that_cannot_be_computed_again_is_not_compared(pair: tuple[Run, Run]) -> None:

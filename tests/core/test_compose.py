@@ -65,6 +65,11 @@ def test_the_share_of_silence_is_what_was_asked_and_stated(tmp_path: Path) -> No
     audio = map_audio(tmp_path / "audio.i16").numpy()
     assert np.mean(audio == 0) == pytest.approx(0.2, abs=0.01)
     assert stream.silence == pytest.approx(np.mean(audio == 0), abs=0.01)
+    # Few clips cannot make up for the lead-in and the end: then more is silent, and that is what is stated.
+    (short,) = compose(tmp_path, split_audio(), Compose(silence=0.2)).streams
+    silent = np.mean(map_audio(tmp_path / "audio.i16").numpy() == 0)
+    assert silent > 0.25
+    assert short.silence == pytest.approx(silent, abs=0.01)
 
 
 def test_what_the_corpus_has_is_not_composed_again(tmp_path: Path) -> None:

@@ -123,6 +123,15 @@ def test_judging_names_hits_repeats_false_accepts_and_misses() -> None:
     assert result.negative_hours == pytest.approx((6.1 - 1.0 - 0.8) / 3600)
 
 
+def test_a_second_word_in_the_lockout_is_a_miss() -> None:
+    """T11: two words 0.6 s apart and one detection are a hit and a miss, with its score, not one word."""
+    scores = stream(np.full(40, 0.9), [(2.0, 2.3), (2.6, 2.9)])
+    result = judge_stream(scores, np.array([7]), "nova", tolerance=0.2)
+    assert [found.outcome for found in result.detections] == ["hit"]
+    assert [(miss.start, miss.end, miss.score) for miss in result.misses] == [(2.6, 2.9, 0.9)]
+    assert result.events == 2
+
+
 def test_a_word_between_two_scores_is_a_miss_and_an_empty_stream_nothing() -> None:
     """T3: a hop too coarse to see a word does not hide it; a stream shorter than a window has no word and no hours."""
     result = judge_stream(stream([0.1, 0.2, 0.3], [(2.1, 2.2)], hop=1.0), np.array([], np.int64), "nova", tolerance=0.1)

@@ -138,6 +138,30 @@ def test_a_detector_that_hears_nothing_is_no_success(tmp_path: Path, recipe: Rec
     assert not any("hears none" in warning for warning in hearing["warnings"])
 
 
+def test_the_setting_found_is_the_one_that_test_is_judged_with(tmp_path: Path, recipe_file: Path) -> None:
+    """A threshold belongs to the setting of the detector that it was found with, and never to the recipe's own."""
+    changes = ["detector.window=6", "detector.votes=6", "operating_point.search={votes=[1]}"]
+    found = judged(tmp_path, load_recipe(recipe_file, installed(), changes=changes), scores("test", 1))
+    assert found["operating_point"]["detector"] == {"votes": 1}
+    # A word is four frames long, too short for six votes.
+    assert found["metrics"]["misses"][0]["value"] < 0.2
+
+
+def test_a_detection_after_the_word_counts_on_test_as_it_did_on_dev(tmp_path: Path, recipe: Recipe) -> None:
+    """The tolerance of the operating point holds on both splits: 0.1 s after the word is a hit."""
+
+    def late(split: str, seed: int) -> SplitScores:
+        found = scores(split, seed)
+        (stream,) = found.streams
+        words = tuple(attrs.evolve(word, start=word.start - 0.4, end=word.end - 0.4) for word in stream.stream.events)
+        moved = attrs.evolve(stream, stream=attrs.evolve(stream.stream, events=words))
+        return attrs.evolve(found, streams=(moved,))
+
+    found = judged(tmp_path, recipe, late("test", 1), dev=late("dev", 0))
+    assert found["operating_point"]["miss_rate"] < 0.2
+    assert found["metrics"]["misses"][0]["value"] < 0.2
+
+
 def test_a_choice_is_never_one_sided(tmp_path: Path, recipe: Recipe) -> None:
     """T9: on dev too, the threshold with no false accept that hears nothing is not taken for the best."""
     found = judged(tmp_path, recipe, scores("test", 1), dev=scores("dev", 0, level=2.0))["operating_point"]
@@ -149,6 +173,17 @@ def test_firing_on_silence_is_flagged(tmp_path: Path, recipe: Recipe) -> None:
     loud = judged(tmp_path, recipe, scores("test", 1, silence=30.0))
     assert any("fires on digital silence" in warning for warning in loud["warnings"])
     assert not any("silence" in w for w in judged(tmp_path, recipe, scores("test", 1))["warnings"])
+
+
+def test_silence_is_judged_after_calibration(tmp_path: Path, recipe: Recipe) -> None:
+    """T12, T29: the threshold is a probability, so silence is compared with it as one, not as log-odds."""
+    for silence, flagged in ((0.4, True), (-0.4, False)):
+        found = judged(tmp_path, recipe, scores("test", 1))
+        (tmp_path / "dev" / "operating_point.json").write_text(
+            json.dumps({**found["operating_point"], "threshold": 0.5})
+        )
+        again = evaluated(tmp_path, recipe, scores("test", 1, silence=silence))
+        assert any("fires on digital silence" in warning for warning in again["warnings"]) is flagged
 
 
 def test_firing_on_silence_is_flagged_by_a_run(recipe_file: Path, site: Path, tmp_path: Path, typed: Typed) -> None:

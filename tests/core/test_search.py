@@ -16,7 +16,7 @@ from wakekit import option
 from wakekit.converter import ProblemsError
 from wakekit.data import Event, Stream, StreamScores
 from wakekit.detector_settings import settings_of
-from wakekit.errors import WakekitError
+from wakekit.errors import PluginError, WakekitError
 from wakekit.events import judge_stream
 from wakekit.search import search
 from wakekit.settings import Target
@@ -103,6 +103,16 @@ def test_too_few_recordings_leave_the_optimism_unknown() -> None:
     assert "cannot be told" in search(Rises(), streams, "nova", target, calibration="c").point.optimism
 
 
+def test_recordings_cut_in_pieces_are_left_out_whole() -> None:
+    """Streams of one source are one recording: nothing is judged on its own other half."""
+    streams = [
+        attrs.evolve(scores, stream=attrs.evolve(scores.stream, source="one evening"))
+        for scores in world(np.random.default_rng(0))
+    ]
+    target = Target(fa_per_hour=100.0, search={"smooth": (1, 2)}, tolerance_seconds=1.0)
+    assert "cannot be told" in search(Rises(), streams, "nova", target, calibration="c").point.optimism
+
+
 def test_without_a_search_nothing_is_said_of_one() -> None:
     """One setting, no optimism, no options."""
     point = search(
@@ -127,6 +137,9 @@ def test_settings_are_the_recipes_own_first_then_all_that_fit() -> None:
         ({"window": (0,)}, ("window", 0), "at least 1"),
         ({"window": ()}, ("window",), "got none"),
         ({"window": tuple(range(1, 12)), "votes": (1, 2, 3, 4, 5)}, (), "at most 50 settings of the detector, got 55"),
+        ({"hysteresis": tuple(map(float, range(50)))}, (), "got 51, the recipe's own among them"),
+        ({"window": (3, 5, 3)}, ("window", 2), "expected each value once, got 3 again"),
+        ({"votes": (1, 9)}, ("votes", 1), "fits none of the other values searched, got 9"),
     ],
 )
 def test_what_may_not_be_searched_is_refused(table: dict[str, Any], place: tuple[Any, ...], message: str) -> None:
@@ -135,6 +148,24 @@ def test_what_may_not_be_searched_is_refused(table: dict[str, Any], place: tuple
         settings_of(Vote(), table)
     assert [problem.path for problem in caught.value.problems] == [place]
     assert message in caught.value.problems[0].message
+
+
+def test_fifty_settings_are_tried_at_most() -> None:
+    """The recipe's own setting is one of the 50."""
+    values = tuple(0.8 + step for step in range(50))
+    assert len(settings_of(Vote(), {"hysteresis": values})) == 50
+
+
+@pytest.mark.parametrize("named", [("smoth",), "smooth", ("hop_seconds",), 3])
+def test_a_detector_that_names_options_it_does_not_have_is_the_plugins_mistake(named: Any) -> None:
+    """What may be searched are options of the detector, named in a tuple, and never the hop."""
+
+    @attrs.frozen
+    class Odd(Rises):
+        searchable: ClassVar[Any] = named
+
+    with pytest.raises(PluginError, match="detector Odd: expected `searchable` to name options among smooth, lockout"):
+        settings_of(Odd(), {"smooth": (1, 2)})
 
 
 def test_a_recipe_that_searches_the_lockout_is_refused_with_its_line(recipe_file: Path, typed: Typed) -> None:

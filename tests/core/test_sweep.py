@@ -153,6 +153,22 @@ def test_parts_add_up_to_the_whole(cases: list[tuple[list[int], list[tuple[int, 
     assert shared.part_false_accepts[0, -1] == alone.false_accepts[-1]
 
 
+def test_pieces_of_one_recording_are_one_part() -> None:
+    """Streams cut from one source are never shared out among parts."""
+    rng = np.random.default_rng(0)
+    streams = [stream(rng.random(50), name=f"{row}.wav") for row in range(4)]
+    streams = [
+        attrs.evolve(scores, stream=attrs.evolve(scores.stream, source=source))
+        for scores, source in zip(streams, ["a", "a", "b", "b"], strict=True)
+    ]
+    shared = sweep(Swept(), streams, "nova", tolerance=1.0, max_fa_per_hour=1e9, parts=2)
+    for part, own in enumerate((streams[:2], streams[2:])):
+        alone = sweep(Swept(), own, "nova", tolerance=1.0, max_fa_per_hour=1e9)
+        rows = np.searchsorted(-shared.thresholds, -alone.thresholds)
+        assert shared.part_false_accepts[part, rows].tolist() == alone.false_accepts.tolist()
+        assert shared.part_hours[part] == pytest.approx(alone.hours)
+
+
 def test_every_score_is_tried_down_to_the_limit_then_a_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Below the first block that exceeds the limit lies a coarser grid, labelled as such, down to the lowest score."""
     monkeypatch.setattr(module, "_FIRST", 10)

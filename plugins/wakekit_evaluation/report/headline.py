@@ -95,8 +95,9 @@ def _limits(run: Run) -> list[Sentence]:
     if words is not None and words.value == 1:
         found.append(Sentence(f"It heard none of the {text.many(int(words.counts['words']), 'keyword')} of test."))
     if not point.reachable:
-        told = f"No threshold met {target} on {point.split}; this one has the fewest that hears a keyword."
-        found.append(Sentence(told))
+        deaf = point.misses == point.events
+        told = "none hears a keyword" if deaf else "of those that hear a keyword this one has the fewest"
+        found.append(Sentence(f"No threshold met {target} on {point.split}; {told}."))
     if rate is not None and "upper_95" in rate.counts:
         found.append(_shown(rate, point.target_fa_per_hour, target))
     return found

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.report_support import edit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.support import Typed
@@ -54,6 +59,25 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, folder: Path, typed:
     answer = typed("report", folder)
     assert answer.code == 1
     assert "cannot be read" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda table: table["streams"][0].pop("hours_without_keyword"), "KeyError: 'hours_without_keyword'"),
+        (lambda table: table["streams"][0].update(misses="many"), "expected a number as misses, got 'many'"),
+        (lambda table: table["metrics"]["misses"][0].update(value="high"), "expected a number as value, got 'high'"),
+    ],
+)
+def test_a_run_with_other_values_than_numbers_is_refused(
+    folder: Path, typed: Typed, damage: Callable[[Any], object], message: str
+) -> None:
+    """JSON that holds something else than a run writes is one sentence, without a trace."""
+    edit(folder / "metrics.json", damage)
+    answer = typed("report", folder)
+    assert (answer.code, answer.out) == (1, "")
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
 
 
 def test_a_report_without_plots_says_so(folder: Path, typed: Typed) -> None:

@@ -1,0 +1,263 @@
+"""Whatever a stranger's detector, metric, report or statistic does, a user reads one sentence and no wrong number."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+import pytest
+
+from tests.compare_support import simulate, write_run
+from tests.support import add_plugin
+from wakekit.data import Changes, ClipScores, Event, Measure, Results, Stream, StreamScores
+from wakekit.errors import PluginError, WakekitError
+from wakekit.measured import measured
+from wakekit.report import write_report
+from wakekit.search import search
+from wakekit.settings import Target
+from wakekit.sweep import sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.support import Typed
+
+NONE = np.zeros(0, np.int64)
+
+
+@attrs.frozen
+class Odd:
+    """A detector that fires where it is told to."""
+
+    answer: Any = attrs.field(eq=False)
+    hop_seconds: float = 1.0
+
+    def build(self, threshold: float) -> Any:
+        """Start a stream."""
+        return SimpleNamespace(feed=lambda scores: self.answer(np.flatnonzero(scores >= threshold)))
+
+
+@attrs.frozen
+class OddSweep(Odd):
+    """A detector with a sweep that gives the changes it is told to."""
+
+    changes: Any = attrs.field(eq=False, default=None)
+
+    def sweep(self, scores: np.ndarray) -> Any:
+        """Start a sweep."""
+        return SimpleNamespace(lower=lambda thresholds: self.changes(scores, thresholds))
+
+
+def stream() -> StreamScores:
+    """Ten scores around a keyword."""
+    events = (Event(start=3.0, end=4.0, label="nova"),)
+    about = Stream(audio=Path("a.wav"), duration=10.0, events=events)
+    return StreamScores(about, np.array([1, 2, 3, 9, 8, 3, 7, 2, 1, 0]) / 10, 0.0, 1.0)
+
+
+def swept(detector: Any) -> Any:
+    """Sweep the detector over the stream."""
+    return sweep(detector, [stream()], "nova", tolerance=0.0, max_fa_per_hour=1e9)
+
+
+def fails(_: object) -> Any:
+    """Raise what no one expects."""
+    raise ZeroDivisionError("by nothing")
+
+
+@pytest.mark.parametrize("kind", [list, lambda frames: frames.astype(np.int32), lambda frames: tuple(frames.tolist())])
+def test_frames_in_any_whole_numbers_will_do(kind: Callable[[np.ndarray], Any]) -> None:
+    """Lists, tuples and shorter integers count the same."""
+    expected, found = swept(Odd(lambda frames: frames)), swept(Odd(kind))
+    np.testing.assert_array_equal(found.false_accepts, expected.false_accepts)
+    np.testing.assert_array_equal(found.hits, expected.hits)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda frames: frames + 0.4, "whole numbers [n], got array"),
+        (lambda frames: np.isin(np.arange(10), frames), "whole numbers [n], got array"),
+        (lambda frames: frames[None], "whole numbers [n]"),
+        (lambda _: None, "whole numbers [n], got array(None"),
+        (lambda _: ["a"], "whole numbers [n]"),
+        (lambda frames: frames[::-1], "rising from 0 to 9 at most"),
+        (lambda frames: np.repeat(frames, 2), "rising from 0 to 9 at most"),
+        (lambda frames: np.append(frames, 10), "rising from 0 to 9 at most"),
+        (lambda frames: np.append([-1], frames), "rising from 0 to 9 at most"),
+        (fails, "failed: ZeroDivisionError: by nothing @ "),
+    ],
+)
+def test_what_are_no_frames_of_the_stream_is_refused(answer: Any, message: str) -> None:
+    """Fractions, flags, frames out of order or out of the stream are the detector's mistake, never counts."""
+    with pytest.raises(PluginError, match=rf"^detector Odd:? (.* )?{re.escape(message)}"):
+        swept(Odd(answer))
+
+
+def changes(rank: Any, frame: Any, step: Any) -> Callable[[object, object], Changes]:
+    """Return a sweep's answer."""
+    return lambda _scores, _thresholds: Changes(rank=np.array(rank), frame=np.array(frame), step=np.array(step))
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda *_: None, "wakekit.data.Changes"),
+        (lambda *_: (NONE, NONE, NONE), "wakekit.data.Changes"),
+        (changes([0, 1], [0], [1]), "three int64 arrays of one length"),
+        (changes([0.5], [0], [1]), "three int64 arrays of one length"),
+        (changes([99], [0], [1]), "ranks that never fall, from 0 to 6"),
+        (changes([-1], [0], [1]), "ranks that never fall"),
+        (changes([1, 0], [0, 1], [1, 1]), "ranks that never fall"),
+        (changes([0], [10], [1]), "frames from 0 to 9"),
+        (changes([0], [-1], [1]), "frames from 0 to 9"),
+        (changes([0], [0], [2]), "steps of 1 or -1"),
+        (changes([0], [0], [-1]), "takes back a detection that it never made"),
+        (changes([0], [3], [-1]), "takes back a detection that it never made"),
+        (lambda *_: fails(0), "failed: ZeroDivisionError: by nothing @ "),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(answer: Any, message: str) -> None:
+    """Changes of other shapes, thresholds or frames than there are never become counts."""
+    with pytest.raises(PluginError, match=rf"^detector OddSweep:? (.* )?{re.escape(message)}"):
+        swept(OddSweep(lambda frames: frames, changes=answer))
+
+
+def test_a_sweep_that_is_not_what_the_detector_does_is_refused() -> None:
+    """A threshold chosen on other counts than the detector's own is never frozen."""
+    detector = OddSweep(lambda frames: frames, changes=changes([0, 0], [3, 9], [1, 1]))
+    with pytest.raises(PluginError, match=r"sweep counts 1 false accepts and 0 misses, the detector itself 0 and 0"):
+        search(detector, [stream()], "nova", Target(fa_per_hour=1e6, tolerance_seconds=0.0), calibration="c")
+
+
+def results() -> Results:
+    """Return results of two clips and no streams."""
+    clips: Any = (object(), object())
+    scores = ClipScores(clips, np.array([0.2, 0.8]), np.array([0, 1]))
+    point: Any = None
+    return Results(raw=scores, clips=scores, streams=(), operating_point=point)
+
+
+def measure(**values: Any) -> Measure:
+    """Return a measure that is right but for the given values."""
+    return Measure(**{"name": "m", "value": 0.5, "unit": "share", **values})
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "expected a list of wakekit.Measure, got None"),
+        ("abc", "expected a list of wakekit.Measure, got 'abc'"),
+        ([0.5], "expected a list of wakekit.Measure, got 0.5"),
+        (measure(value=float("nan")), "m holds a number that is not finite"),
+        (measure(simple=(0.0, float("inf"))), "m holds a number that is not finite"),
+        (measure(level=float("nan")), "m holds a number that is not finite"),
+        (measure(counts={"hours": float("nan")}), "m holds a number that is not finite"),
+        (measure(value="0.5"), "no number where it should (expected a number, got '0.5')"),
+        (measure(value=True), "no number where it should (expected a number, got True)"),
+        (measure(simple=0.3), "no number where it should"),
+        (measure(counts={"hours": None}), "no number where it should"),
+        (measure(counts=[1]), "no number where it should"),
+        (measure(note=None), "expected text as note, got None"),
+        (measure(name=4), "expected text as name, got 4"),
+        (measure(low=0.9, high=0.1), "expected both ends of an interval, the lower first, got 0.9, 0.1"),
+        (measure(low=0.9), "expected both ends of an interval"),
+        ([measure(), measure(value=0.7)], "expected measures of different names, got 'm' twice"),
+    ],
+)
+def test_what_is_no_measure_is_refused(answer: Any, message: str) -> None:
+    """A metric's mistake is named with its id; nothing half right is written."""
+    metric: Any = SimpleNamespace(compute=lambda _: answer)
+    with pytest.raises(PluginError, match=rf"^metric z: .*{re.escape(message)}"):
+        measured("z", metric, results())
+
+
+def test_numbers_of_any_library_become_plain_ones() -> None:
+    """NumPy's numbers are written as Python's, also in the simple interval and the counts."""
+    odd = measure(
+        value=np.float32(0.5), low=np.float64(0.25), high=1, simple=[np.float32(0), 1], counts={"n": np.int64(3)}
+    )
+    metric: Any = SimpleNamespace(compute=lambda _: [odd])
+    (found,) = measured("z", metric, results())
+    numbers = (found.value, found.low, found.high, *(found.simple or ()), found.counts["n"])
+    assert numbers == (0.5, 0.25, 1.0, 0.0, 1.0, 3.0)
+    assert {type(number) for number in numbers} == {float}
+
+
+def test_a_metric_that_fails_or_writes_into_the_scores_is_named() -> None:
+    """What one metric does cannot change what the next one reads."""
+    given = results()
+    for compute, message in (
+        (fails, r"^metric z failed: ZeroDivisionError: by nothing @ .*test_strangers\.py:\d+$"),
+        (lambda found: found.clips.scores.sort(), r"^metric z failed: ValueError: .*read-only"),
+        (lambda found: found.clips.labels.fill(0), r"^metric z failed: ValueError: .*read-only"),
+    ):
+        metric: Any = SimpleNamespace(compute=compute)
+        with pytest.raises(PluginError, match=message):
+            measured("z", metric, given)
+    given.clips.scores[0] = 0.1
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (fails, "report SimpleNamespace failed: ZeroDivisionError: by nothing @ "),
+        (lambda folder: folder / "nothing.html", "nothing.html, which is no file"),
+        (lambda _: 3, "report SimpleNamespace failed: TypeError"),
+    ],
+)
+def test_a_report_that_fails_or_wrote_nothing_is_named(tmp_path: Path, answer: Any, message: str) -> None:
+    """A file that is not there is never shown as the report."""
+    folder = write_run(tmp_path / "run", simulate(1))
+    report: Any = SimpleNamespace(write=lambda _run, folder: answer(folder))
+    with pytest.raises(PluginError, match=re.escape(message)):
+        write_report(report, folder)
+
+
+def test_a_report_may_name_its_file_as_text(tmp_path: Path) -> None:
+    """Text is as good as a path, and a user's own error passes as it is."""
+    folder = write_run(tmp_path / "run", simulate(1))
+    report: Any = SimpleNamespace(write=lambda _run, folder: str(folder / "metrics.json"))
+    assert write_report(report, folder) == folder / "metrics.json"
+
+    def refused(*_: object) -> None:
+        raise WakekitError("no room")
+
+    refusing: Any = SimpleNamespace(write=refused)
+    with pytest.raises(WakekitError, match=r"^no room$") as caught:
+        write_report(refusing, folder)
+    assert not isinstance(caught.value, PluginError)
+
+
+def test_a_run_with_a_strangers_mistake_ends_in_one_sentence(
+    recipe_file: Path, store: Path, tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No traceback, exit code 3, and the detector is named."""
+    source = """
+import attrs
+from wakekit import Component, hookimpl
+
+@attrs.frozen
+class Late:
+    hop_seconds: float = 0.08
+
+    def build(self, threshold):
+        return self
+
+    def feed(self, scores):
+        return [len(scores)]
+
+@hookimpl
+def wakekit_components():
+    yield Component("detector", "late", "late_wake:Late", version=1, summary="Fires too late.")
+"""
+    add_plugin(tmp_path / "site", "late-wake", source)
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    answer = typed("run", recipe_file, "--out", store, "--set", "detector=late")
+    assert answer.code == 3
+    assert "Traceback" not in answer.err
+    assert "detector Late: expected the frames at which it fired, rising from 0 to " in answer.err
