@@ -13,7 +13,7 @@ from rich.table import Table
 _PIPE_WIDTH = 120
 _COUNTS = 3  # the first say most; all of them are in metrics.json
 _DECIDED = {"missed", "false_accepts"}  # what a threshold decides is counted under these
-_UNITS = {"area": "", "1/h": "per hour"}
+_UNITS = {"area": "", "squared error": "", "1/h": "per hour"}
 
 
 def print_summary(folder: Path) -> None:
