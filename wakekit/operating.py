@@ -60,7 +60,10 @@ def _limits(false_accepts: IntArray, hours: float, target: Target, shown: float)
     if target.bound == "estimate":
         return false_accepts / hours
     counts, rows = np.unique(false_accepts, return_inverse=True)
-    bounds = np.array([one_sided_upper(count * shown / hours, shown, target.level) for count in counts.tolist()])
+    # A bound is never below the rate, so a count that is beyond the target by itself needs none.
+    near = counts[counts / hours <= target.fa_per_hour].tolist()
+    bounds = np.full(len(counts), np.inf)
+    bounds[: len(near)] = [one_sided_upper(count * shown / hours, shown, target.level) for count in near]
     found: FloatArray = bounds[rows]
     return found
 

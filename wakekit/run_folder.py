@@ -101,6 +101,11 @@ class Judged:
     streams: tuple[Mapping[str, Any], ...]
     changes: str = ""
 
+    def first_value(self, *names: str) -> Measure | None:
+        """Return the first of these measures that has a value; None where none has."""
+        found = map(self.measure, names)
+        return next((measure for measure in found if measure is not None and measure.value is not None), None)
+
     def measure(self, name: str) -> Measure | None:
         """Return the measure of that name, whichever metric gave it; None where no metric did."""
         found = (measure for measures in self.metrics.values() for measure in measures if measure.name == name)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import attrs
 import numpy as np
 import numpy.typing as npt
 
 from wakekit.events import fire, keywords, match_sorted
 from wakekit.intervals import bootstrap, envelope, wilson
+from wakekit.statistic import WORDS, rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,22 +82,10 @@ def _band(missed: npt.NDArray[np.bool_], clusters: list[str], seed: int) -> tupl
     words = np.bincount(members)
     ends = []
     for row in missed:
-        share = _Share(np.bincount(members, weights=row).astype(np.float64), words.astype(np.float64))
+        share = rate("misses", WORDS, np.bincount(members, weights=row), words).values
         simple = wilson(int(row.sum()), len(row), _LEVEL)
         clustered = bootstrap(share, range(len(names)), seed=seed, level=_LEVEL, within=(0.0, 1.0))
         found = envelope(simple, clustered)
         ends.append((found.low, found.high))
     low, high = np.array(ends).T
     return low, high
-
-
-@attrs.frozen(eq=False)
-class _Share:
-    """The share of words missed when clusters [k] are weighted, by how many words each has and how many it misses."""
-
-    missed: npt.NDArray[np.float64]
-    words: npt.NDArray[np.float64]
-
-    def __call__(self, weights: FloatArray) -> FloatArray:
-        found: FloatArray = weights @ self.missed / (weights @ self.words)
-        return found

@@ -63,9 +63,8 @@ def judged(folder: Path, recipe: Recipe, test: SplitScores, *, dev: SplitScores 
 
 
 def evaluated(folder: Path, recipe: Recipe, test: SplitScores) -> dict[str, Any]:
-    """Evaluate on a second of sound per stream."""
-    sounds = Sounds([np.zeros(0)] * len(test.streams), RATE)
-    sounds = attrs.evolve(sounds, samples=[_Silence()] * len(test.streams))
+    """Evaluate on silent sounds."""
+    sounds = Sounds([_Silence()] * len(test.streams), RATE)
     evaluate(folder / "test", recipe, folder / "dev", test, sounds=sounds, conditions={})
     found: dict[str, Any] = json.loads((folder / "test" / "metrics.json").read_text())
     return found

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 from safetensors.numpy import load_file
 
-from tests.support import RATE, Answer, Typed, write_corpus
+from tests.support import RATE, Answer, Typed, add_plugin, write_corpus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,8 +158,6 @@ def test_a_diverging_training_stops_with_the_last_good_weights(recipe_file: Path
 
 def test_the_last_good_weights_are_kept(recipe_file: Path, tmp_path: Path, typed: Typed, site: Path) -> None:
     """When the loss breaks in a later epoch, the weights of the epoch before are in the run's folder, and finite."""
-    from tests.support import add_plugin  # noqa: PLC0415
-
     add_plugin(
         site,
         "acme-break",
@@ -179,8 +177,6 @@ def test_the_last_good_weights_are_kept(recipe_file: Path, tmp_path: Path, typed
 
 def test_a_callbacks_curve_is_drawn(recipe_file: Path, tmp_path: Path, typed: Typed, site: Path) -> None:
     """What a plugin's callback records as a series stands in the history and becomes a figure of the report."""
-    from tests.support import add_plugin  # noqa: PLC0415
-
     add_plugin(
         site,
         "acme-norm",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -15,7 +15,7 @@ from wakekit.intervals import garwood, wilson
 from wakekit_evaluation.report import text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wakekit.run_folder import Run, Word
 
@@ -124,10 +124,9 @@ def by_stream(run: Run) -> Table | None:
     if not run.test.streams:
         return None
 
-    def rank(row: Mapping[str, object]) -> tuple[float, float, str]:
-        accepts, hours = float(str(row["false_accepts"])), float(str(row["hours_without_keyword"]))
-        misses, words = float(str(row["misses"])), float(str(row["events"]))
-        return (-garwood(int(accepts), hours).low, -misses / words if words else 0.0, str(row["stream"]))
+    def rank(row: Mapping[str, Any]) -> tuple[float, float, str]:
+        missed = row["misses"] / row["events"] if row["events"] else 0.0
+        return (-garwood(row["false_accepts"], row["hours_without_keyword"]).low, -missed, row["stream"])
 
     rows = []
     for row in sorted(run.test.streams, key=rank):
@@ -170,20 +169,20 @@ def by_hour(run: Run) -> Table | None:
     return Table(label="False accepts by hour of each stream", columns=tuple(columns), rows=tuple(rows))
 
 
-def _length(run: Run, row: Mapping[str, object], times: Mapping[str, Sequence[float]]) -> int:
+def _length(run: Run, row: Mapping[str, Any], times: Mapping[str, Sequence[float]]) -> int:
     """Return the hours that a stream spans at least, from its audio and from the last thing that happened in it."""
     name = str(row["stream_id"])
     last = [word.end / 3600 for word in run.words if word.stream_id == name] + list(times.get(name, ()))
-    return max(1, math.ceil(max([float(str(row["hours_without_keyword"])), *last])))
+    return max(1, math.ceil(max([float(row["hours_without_keyword"]), *last])))
 
 
 def _in_hour(times: Sequence[float], start: float, end: float) -> str:
     return str(sum(start <= time < end for time in times))
 
 
-def _tallies(outcomes: object) -> dict[str | None, Tally]:
+def _tallies(outcomes: Iterable[tuple[str | None, bool]]) -> dict[str | None, Tally]:
     found: dict[str | None, list[bool]] = defaultdict(list)
-    for name, wrong in outcomes:  # type: ignore[attr-defined]
+    for name, wrong in outcomes:
         found[name].append(wrong)
     return {name: Tally(sum(wrongs), len(wrongs)) for name, wrongs in found.items()}
 

@@ -12,13 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from scipy.special import expit, logit, ndtr, ndtri
+from scipy.special import logit, ndtr, ndtri
 
 from wakekit.intervals import wilson
+from wakekit_evaluation.probabilities import of_run
+from wakekit_evaluation.ranking import labels
 from wakekit_evaluation.report import text
 from wakekit_evaluation.report.curve_figure import decade_ticks
 from wakekit_evaluation.report.theming import (
     BLUE,
+    DASHED,
     INK,
     MUTED,
     ORANGE,
@@ -65,15 +68,14 @@ def clip_plots(run: Run) -> list[Plot]:
 
 def error_rates(run: Run) -> Errors | None:
     """Return the error rates of the run's clips; None where one of the classes is missing."""
-    labels = np.array([clip.pool == "positive" for clip in run.clips])
-    scores = np.array([clip.score for clip in run.clips])
-    positives, negatives = int(labels.sum()), int((~labels).sum())
+    truth, scores = labels(run), of_run(run, raw=False)
+    positives, negatives = int(truth.sum()), int((1 - truth).sum())
     if not positives or not negatives:
         return None
     order = np.argsort(-scores, kind="stable")
     last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    hits = np.concatenate([[0], np.cumsum(labels[order])[last_of_tie]])
-    alarms = np.concatenate([[0], np.cumsum(~labels[order])[last_of_tie]])
+    hits = np.concatenate([[0], np.cumsum(truth[order])[last_of_tie]])
+    alarms = np.concatenate([[0], np.cumsum(1 - truth[order])[last_of_tie]])
     kept = _corners(alarms, hits)
     return Errors(
         false_alarms=alarms[kept] / negatives,
@@ -83,9 +85,9 @@ def error_rates(run: Run) -> Errors | None:
     )
 
 
-def brier(scores: Floats, labels: npt.NDArray[np.bool_]) -> float:
+def brier(scores: Floats, truth: npt.NDArray[np.int64]) -> float:
     """Return the mean squared distance of probabilities [n] from labels [n] (Brier, 1950); 0 is perfect."""
-    return float(np.mean((scores - labels) ** 2))
+    return float(np.mean((scores - truth) ** 2))
 
 
 def _corners(x: npt.NDArray[np.int64], y: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -128,7 +130,7 @@ def _draw_det(run: Run, errors: Errors, width: float) -> Figure:
     )
     axes.plot(x, y, color=BLUE, label="test clips")
     low, high = ndtri(min(end[0] for end in ends)), ndtri(most)
-    axes.plot([low, high], [low, high], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), label="equal error")
+    axes.plot([low, high], [low, high], color=MUTED, linewidth=0.9, linestyle=DASHED, label="equal error")
     axes.set_xlim(*(float(ndtri(end)) for end in ends[0]))
     axes.set_ylim(*(float(ndtri(end)) for end in ends[1]))
     alarms, missed = _at_threshold(run)
@@ -178,7 +180,7 @@ def _draw_roc(run: Run, errors: Errors, width: float) -> Figure:
     floor = 1 / errors.negatives
     axes.step(errors.false_alarms, 1 - errors.missed, where="post", color=BLUE, label="test clips")
     chance = np.concatenate([[0], np.geomspace(min(floor, 0.5) / 10, 1, 60)])
-    axes.plot(chance, chance, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), label="chance")
+    axes.plot(chance, chance, color=MUTED, linewidth=0.9, linestyle=DASHED, label="chance")
     alarms, missed = _at_threshold(run)
     axes.plot(
         [alarms], [1 - missed], marker="o", linestyle="none", markersize=7, color=ORANGE, markeredgecolor=PAPER,
@@ -198,12 +200,12 @@ def _draw_roc(run: Run, errors: Errors, width: float) -> Figure:
 
 
 def _reliability(run: Run) -> Plot:
-    before, after, labels = _probabilities(run)
+    before, after, truth = of_run(run, raw=True), of_run(run, raw=False), labels(run)
     unchanged = bool(np.abs(before - after).max() < 1e-9)  # noqa: PLR2004
     numbers = (
-        f"Brier score {brier(after, labels):.4f}; the calibrator changed nothing"
+        f"Brier score {brier(after, truth):.4f}; the calibrator changed nothing"
         if unchanged
-        else f"Brier score {brier(before, labels):.4f} before calibration, {brier(after, labels):.4f} after it"
+        else f"Brier score {brier(before, truth):.4f} before calibration, {brier(after, truth):.4f} after it"
     )
     return Plot(
         name="reliability",
@@ -215,25 +217,19 @@ def _reliability(run: Run) -> Plot:
     )
 
 
-def _probabilities(run: Run) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
-    before: Floats = expit(np.array([clip.raw for clip in run.clips]))
-    after = np.array([clip.score for clip in run.clips])
-    return before, after, np.array([clip.pool == "positive" for clip in run.clips])
-
-
 def _draw_reliability(run: Run, width: float, *, unchanged: bool) -> Figure:
     figure = Figure(figsize=(width, _SIZE), layout="constrained")
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
-    before, after, labels = _probabilities(run)
-    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), label="perfect")
+    before, after, truth = of_run(run, raw=True), of_run(run, raw=False), labels(run)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.9, linestyle=DASHED, label="perfect")
     if not unchanged:
-        _draw_bins(axes, below, before, labels, (PURPLE, "s", "before calibration", -0.008))
-    _draw_bins(axes, below, after, labels, (BLUE, "o", "scores" if unchanged else "after calibration", 0.008))
+        _draw_bins(axes, below, before, truth, (PURPLE, "s", "before calibration", -0.008))
+    _draw_bins(axes, below, after, truth, (BLUE, "o", "scores" if unchanged else "after calibration", 0.008))
     axes.set_ylim(-0.03, 1.03)
     axes.set_ylabel("share of keyword")
     below.set_yscale("symlog", linthresh=1, linscale=0.3)
     below.set_ylim(0, None)
-    below.set_yticks([10**power for power in range(0, 9, 2) if 10**power <= len(labels)])
+    below.set_yticks([10**power for power in range(0, 9, 2) if 10**power <= len(truth)])
     below.yaxis.set_minor_locator(NullLocator())
     below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     below.set_ylabel("clips")
@@ -244,15 +240,15 @@ def _draw_reliability(run: Run, width: float, *, unchanged: bool) -> Figure:
 
 
 def _draw_bins(
-    axes: Axes, below: Axes, scores: Floats, labels: npt.NDArray[np.bool_], look: tuple[str, str, str, float]
+    axes: Axes, below: Axes, scores: Floats, truth: npt.NDArray[np.int64], look: tuple[str, str, str, float]
 ) -> None:
     colour, marker, name, aside = look
     bins = np.minimum((scores * _BINS).astype(np.int64), _BINS - 1)
     counts = np.bincount(bins, minlength=_BINS)
     filled = np.flatnonzero(counts)
-    shares = [wilson(int(labels[bins == row].sum()), int(counts[row])) for row in filled]
+    shares = [wilson(int(truth[bins == row].sum()), int(counts[row])) for row in filled]
     means = np.array([scores[bins == row].mean() for row in filled])
-    heights = np.array([labels[bins == row].mean() for row in filled])
+    heights = np.array([truth[bins == row].mean() for row in filled])
     spans = np.array([[height - part.low, part.high - height] for height, part in zip(heights, shares, strict=True)])
     axes.errorbar(
         means + aside, heights, yerr=np.maximum(spans.T, 0), color=colour, marker=marker, markersize=5,
@@ -292,8 +288,8 @@ def _draw_histograms(run: Run, pools: list[str], width: float) -> Figure:
         axes.set_ylabel(pool, rotation=0, ha="right", va="center", color=INK)
     ticks = _score_ticks(edges[0], edges[-1])
     rows[-1].xaxis.set_major_locator(FixedLocator([float(logit(tick)) for tick in ticks]))
-    labels = {round(float(logit(tick)), 6): text.power(tick) for tick in ticks}
-    rows[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: labels.get(round(value, 6), "")))
+    named = {round(float(logit(tick)), 6): text.power(tick) for tick in ticks}
+    rows[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: named.get(round(value, 6), "")))
     rows[-1].set_xlabel("calibrated score")
     return figure
 

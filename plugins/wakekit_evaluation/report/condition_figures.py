@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
 from wakekit.intervals import wilson
 from wakekit_evaluation.report.breakdowns import Tally, by_snr
 from wakekit_evaluation.report.tables import judged_worst_first
-from wakekit_evaluation.report.theming import BLUE, INK, MUTED, ORANGE, PAPER, Plot
+from wakekit_evaluation.report.theming import BLUE, DASHED, INK, MUTED, ORANGE, PAPER, Plot, in_percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +55,7 @@ def _draw_conditions(run: Run, width: float) -> Figure:
         axes.spines["left"].set_visible(False)
         axes.set_xlim(-0.02 * axes.get_xlim()[1], None)
         axes.set_xlabel(label)
-    panels[0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    in_percent(panels[0].xaxis)
     return figure
 
 
@@ -71,7 +70,7 @@ def _dots(axes: Axes, measures: Sequence[Measure | None], colour: str) -> None:
             capsize=3, marker="D" if row == 0 else "o", markersize=6.5, markeredgecolor=PAPER, zorder=3,
         )  # fmt: skip
         if row == 0:
-            axes.axvline(value, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+            axes.axvline(value, color=MUTED, linewidth=0.9, linestyle=DASHED, zorder=1)
 
 
 def snr_plot(run: Run) -> Plot | None:
@@ -100,7 +99,7 @@ def _draw_snr(tallies: Sequence[tuple[float, Tally]], width: float) -> Figure:
         axes.text(low + 2.5, 1.02, str(tally.of), ha="center", va="bottom", color=MUTED, fontsize=7.5)
     axes.set_ylim(0, 1)
     axes.set_xlim(tallies[0][0] - 0.5, tallies[-1][0] + 5.5)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    in_percent(axes.yaxis)
     axes.set_xlabel("SNR, dB")
     axes.set_ylabel("words missed")
     return figure

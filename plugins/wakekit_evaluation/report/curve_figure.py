@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from wakekit.intervals import garwood, wilson
 from wakekit_evaluation.report import text
-from wakekit_evaluation.report.theming import BLUE, INK, MUTED, ORANGE, PAPER, Plot, legend_below
+from wakekit_evaluation.report.theming import BLUE, DASHED, INK, MUTED, ORANGE, PAPER, Plot, in_percent, legend_below
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -139,10 +139,10 @@ def _draw(run: Run, width: float) -> Figure:
         if chosen is not None:
             _draw_point(axes, split, chosen)
     target = run.operating_point.target_fa_per_hour
-    axes.axvline(target, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), zorder=1)
+    axes.axvline(target, color=MUTED, linewidth=1, linestyle=DASHED, zorder=1)
     _rate_axis(axes, run, [*points.values()], target, width)
     axes.set_ylim(-0.02, 1.02)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+    in_percent(axes.yaxis)
     axes.set_ylabel("keywords missed")
     place = axes.get_xaxis_transform()
     axes.text(target, 1.015, f"target {target:g}", transform=place, ha="center", va="bottom", color=INK, fontsize=8)

@@ -60,13 +60,11 @@ def _bounds(measure: Measure) -> str:
 
 def _missed(run: Run) -> Measure | None:
     """Return the miss rate in streams; where there is none, the one of clips."""
-    found = (run.test.measure(name) for name in ("false-rejects", "false-rejects-clips"))
-    return next((measure for measure in found if measure is not None and measure.value is not None), None)
+    return run.test.first_value(*text.MISSES)
 
 
 def _rate(run: Run) -> Measure | None:
-    rate = run.test.measure("fa-per-hour")
-    return rate if rate is not None and rate.value is not None else None
+    return run.test.first_value("fa-per-hour")
 
 
 def _result(run: Run) -> str:

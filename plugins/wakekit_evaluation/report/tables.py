@@ -136,8 +136,7 @@ def worst_condition(run: Run) -> str:
 
 
 def _miss(judged: Judged) -> Measure | None:
-    found = (judged.measure(name) for name in ("false-rejects", "false-rejects-clips"))
-    return next((measure for measure in found if measure is not None and measure.value is not None), None)
+    return judged.first_value(*text.MISSES)
 
 
 def _missed(judged: Judged) -> float:

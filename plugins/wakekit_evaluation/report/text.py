@@ -16,6 +16,7 @@ MINUS = "\u2212"
 _TINY = 1e-4
 _SPACE = "\u00a0"  # a number and its unit stay on one line
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+MISSES = ("false-rejects", "false-rejects-clips")  # the misses to tell of: in streams, else of clips
 _UNITS = {"area": "", "squared error": "", "1/h": "per hour", "share": "%"}
 _NAMES = {
     "fa-per-hour": "false accepts per hour",

@@ -18,6 +18,7 @@ import attrs
 from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from wakekit.errors import WakekitError
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 INK, MUTED, GRID, PAPER = "#1b2330", "#566172", "#dfe4ea", "#fefefe"
 BLUE, ORANGE, PURPLE, TEAL, RED = "#0b5cad", "#b44a00", "#6f42a8", "#00736a", "#b3261e"
@@ -61,6 +63,7 @@ _STYLE: dict[Any, Any] = {
     "savefig.facecolor": "none",
     "svg.fonttype": "none",
 }
+DASHED = (0, (4, 3))
 _NARROW, _WIDE = 3.8, 7.4
 _DPI = 220
 
@@ -99,6 +102,11 @@ def save(plot: Plot, path: Path) -> Path:
         except OSError as error:
             raise WakekitError(f"cannot write {path}: {error.strerror or error}") from error
     return path
+
+
+def in_percent(axis: Axis) -> None:
+    """Write the shares of an axis in %."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int = 2) -> None:

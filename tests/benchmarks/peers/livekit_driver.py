@@ -6,14 +6,13 @@ importing the package would load its trainer.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 import time
-from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
+from installed import module_of
 
 CLIP_SECONDS = 2.0
 FRAMES_PER_CLIP = 16
@@ -21,12 +20,7 @@ FRAMES_PER_CLIP = 16
 
 def main(streams: str, answer: str) -> None:
     """Read streams, count, write the answer."""
-    path = Path(str(distribution("livekit-wakeword").locate_file("livekit/wakeword/training/metrics.py")))
-    spec = importlib.util.spec_from_file_location("metrics", path)
-    assert spec is not None
-    assert spec.loader is not None
-    metrics = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(metrics)
+    metrics = module_of("livekit-wakeword", "livekit/wakeword/training/metrics.py")
     given = np.load(streams)
     negative, hours = given["scores"][~given["in_word"]], float(given["hours"])
     fixed, target = float(given["fixed"]), float(given["target"])

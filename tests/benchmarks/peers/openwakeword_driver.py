@@ -5,26 +5,20 @@ Its `metrics` module is loaded from the installed file, as importing the package
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 import time
-from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
+from installed import module_of
 
 POINTS = 25
 
 
 def main(streams: str, answer: str) -> None:
     """Read streams, count, write the answer."""
-    path = Path(str(distribution("openwakeword").locate_file("openwakeword/metrics.py")))
-    spec = importlib.util.spec_from_file_location("metrics", path)
-    assert spec is not None
-    assert spec.loader is not None
-    metrics = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(metrics)
+    metrics = module_of("openwakeword", "openwakeword/metrics.py")
     given = np.load(streams)
     negative = given["scores"][~given["in_word"]]
     started = time.perf_counter()
