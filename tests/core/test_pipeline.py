@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import subprocess
@@ -289,7 +290,9 @@ def test_a_killed_run_resumes(recipe_file: Path, tmp_path: Path, typed: Typed, h
     """Killed or interrupted in training, the same command reuses what was finished and leaves no half-written file."""
     out = tmp_path / "runs"
     command = [sys.executable, "-m", "wakekit", "run", str(recipe_file), "--out", str(out), "--set", "train.epochs=400"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    # Where the tests themselves run in the background, a shell has them, and what they start, ignore Ctrl-C.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed) as process:  # noqa: PLW1509
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith("fitting normalizer: done"):
