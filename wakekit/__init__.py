@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from wakekit.hookspecs import API_VERSION, Component, hookimpl
 
 if TYPE_CHECKING:
-    from wakekit.batch import Batch, Draws, FeatureBatch, Sources
+    from wakekit.batch import Batch, Draws, FeatureBatch, Recorded, Sources
+    from wakekit.callbacks import ExtraRows, Hooks, TrainingState
     from wakekit.data import Clip, Event, ImpulseResponse, Manifest, Measure, Results, Stream
     from wakekit.errors import WakekitError
     from wakekit.network import Network
     from wakekit.options import option
-    from wakekit.training import Hooks, TrainingState
 
 __all__ = [
     "API_VERSION",
@@ -25,12 +25,14 @@ __all__ = [
     "Component",
     "Draws",
     "Event",
+    "ExtraRows",
     "FeatureBatch",
     "Hooks",
     "ImpulseResponse",
     "Manifest",
     "Measure",
     "Network",
+    "Recorded",
     "Results",
     "Sources",
     "Stream",
@@ -41,12 +43,12 @@ __all__ = [
 ]
 
 _HOME = {
-    "batch": ("Batch", "Draws", "FeatureBatch", "Sources"),
+    "batch": ("Batch", "Draws", "FeatureBatch", "Recorded", "Sources"),
+    "callbacks": ("ExtraRows", "Hooks", "TrainingState"),
     "data": ("Clip", "Event", "ImpulseResponse", "Manifest", "Measure", "Results", "Stream"),
     "errors": ("WakekitError",),
     "network": ("Network",),
     "options": ("option",),
-    "training": ("Hooks", "TrainingState"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

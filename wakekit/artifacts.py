@@ -46,10 +46,11 @@ class Store:
         """Return where the artifact is, or will be."""
         return self.root / stage / fingerprint[:32]
 
-    def get(self, stage: str, fingerprint: str, make: Callable[[Path], None]) -> Artifact:
+    def get(self, stage: str, fingerprint: str, make: Callable[[Path], None], *, resumes: bool = False) -> Artifact:
         """Return the artifact, made by `make(folder)` unless it is in the store.
 
-        Where another process is making the same one, wait for it and use its result.
+        Where another process is making the same one, wait for it and use its result. Where `resumes`, what a `make`
+        that did not come to its end left in the folder is there for the next to go on from.
         """
         folder = self.folder(stage, fingerprint)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -58,14 +59,14 @@ class Store:
         with self._held(folder, stage):
             if _whole(folder):
                 return Artifact(stage, fingerprint, folder, reused=True)
-            self._make(folder, stage, fingerprint, make)
+            self._make(folder, stage, fingerprint, make, resumes=resumes)
         return Artifact(stage, fingerprint, folder, reused=False)
 
-    def _make(self, folder: Path, stage: str, fingerprint: str, make: Callable[[Path], None]) -> None:
+    def _make(self, folder: Path, stage: str, fingerprint: str, make: Callable[[Path], None], *, resumes: bool) -> None:
         working = folder.with_name(f".{folder.name}.part")
-        for leftover in (working, folder):
+        for leftover in (folder,) if resumes else (working, folder):
             shutil.rmtree(leftover, ignore_errors=True)
-        working.mkdir()
+        working.mkdir(exist_ok=resumes)
         try:
             make(working)
             sizes = {
@@ -77,7 +78,8 @@ class Store:
             write_text(working / _SEAL, json.dumps(seal, indent=2))
             working.rename(folder)
         finally:
-            shutil.rmtree(working, ignore_errors=True)
+            if not resumes:
+                shutil.rmtree(working, ignore_errors=True)
 
     @contextmanager
     def _held(self, folder: Path, stage: str) -> Iterator[None]:
@@ -104,18 +106,18 @@ def _whole(folder: Path) -> bool:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    with _replacing(path) as part:
+    with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def copy_file(source: Path, target: Path) -> None:
     """Copy a file whole or not at all."""
-    with _replacing(target) as part:
+    with replacing(target) as part:
         shutil.copyfile(source, part)
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Give a file of its own to write, and put it in the place of `path` when all went well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

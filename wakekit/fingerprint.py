@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 _STAGES = {
     "corpus": 1,
     "prepare": 1,
-    "train": 1,
+    "train": 2,
     "compose": 2,
-    "condition": 1,
-    "score": 1,
+    "condition": 2,
+    "score": 2,
     "calibrate": 3,
     "evaluate": 3,
 }

@@ -1,4 +1,4 @@
-"""Where a recipe's seconds become samples and frames, and which device it runs on."""
+"""Where a recipe's seconds become samples and frames, which device it runs on, and the network put together."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 import torch
+from torch import nn
 
 from wakekit.errors import Problem, RecipeError, WakekitError
+from wakekit.network import Network
 
 if TYPE_CHECKING:
     from wakekit.recipe import Recipe
@@ -58,6 +60,45 @@ def geometry(recipe: Recipe) -> Geometry:
             f"{frame_hop / rate:g} s; windows of a stream share frames, so make it one",
         )
     return Geometry(window, 1 + (window - frame) // frame_hop, frame_hop, round(hop))
+
+
+@attrs.frozen
+class Context:
+    """Audio before a window that frontend and normalizer need: in samples, and the normalizer's part in frames."""
+
+    samples: int
+    frames: int
+
+
+def context(recipe: Recipe, normalizer: nn.Module) -> Context:
+    """Return the context of a recipe's frontend and of its normalizer's module."""
+    rate = recipe.settings.audio.sample_rate
+    running = _scope(recipe) == "running"
+    frames = int(normalizer.context_frames) if running else 0  # type: ignore[arg-type]
+    before = round(getattr(recipe["frontend"], "context_seconds", 0.0) * rate)
+    return Context(before + frames * geometry(recipe).frame_hop, frames)
+
+
+def assemble(recipe: Recipe, *, frontend: nn.Module, normalizer: nn.Module, model: nn.Module) -> Network:
+    """Return the three modules as one network in inference."""
+    shape, needed = geometry(recipe), context(recipe, normalizer)
+    network = Network(
+        frontend=frontend,
+        normalizer=normalizer,
+        model=model,
+        window=shape.window,
+        window_frames=shape.window_frames,
+        frame_hop=shape.frame_hop,
+        sample_rate=recipe.settings.audio.sample_rate,
+        shared=_scope(recipe) in {"corpus", "running"},
+        context=needed.samples,
+        context_frames=needed.frames,
+    )
+    return network.eval()
+
+
+def _scope(recipe: Recipe) -> str:
+    return getattr(recipe["normalizer"], "scope", "window")
 
 
 def _refusal(recipe: Recipe, path: tuple[str, ...], message: str) -> RecipeError:

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from wakekit.batch import Batch, FeatureBatch, Sources
+    from wakekit.callbacks import Hooks
     from wakekit.data import Changes, IntArray, Manifest, Measure, Results
     from wakekit.network import Network
     from wakekit.progress import Progress
     from wakekit.run_folder import Run
-    from wakekit.training import Hooks, Trained, TrainTask
+    from wakekit.training import Trained, TrainTask
 
     Scores = npt.NDArray[np.float64]
 
@@ -50,10 +51,15 @@ class Splitter(Protocol):
 
 
 class Augmentation(Protocol):
-    """Changes a training batch on its device; draws only from `batch.draws`."""
+    """Changes a training batch on its device; draws only from `batch.draws`.
+
+    May also have `record(blocks: Iterator[float32 [n]], sample_rate: int, draws: Draws) -> Recorded`, which changes a
+    whole recording, read block by block, with the draws of one row; conditions call it instead of `build`. What can
+    change recordings only, and has no `build`, is of the domain `recording` and refused in training.
+    """
 
     domain: ClassVar[str]
-    """`waveform` (reads and writes `batch.audio`) or `features` (reads and writes `batch.features`)."""
+    """`waveform` (changes `batch.audio`), `features` (changes `batch.features`) or `recording` (has `record` alone)."""
 
     def build(self, sources: Sources) -> Callable[[Batch], Batch]:
         """Return the augmentation; raises WakekitError where `sources` lack what it needs."""
@@ -63,7 +69,9 @@ class Augmentation(Protocol):
 class Frontend(Protocol):
     """Waveforms [B, S] to features [B, F, T], uncentred: frame t sees only the samples from t hops on.
 
-    T = 1 + (S - frame) // hop, so that a frame is the same wherever a clip or a chunk of a stream begins.
+    T = 1 + (S - frame) // hop, so that a frame is the same wherever a clip or a chunk of a stream begins. A frontend
+    whose frames also depend on what came before them has `context_seconds`, how far back: its module is given so much
+    more audio on the left, [B, context + S], and returns the frames of the rest.
     """
 
     @property
@@ -89,7 +97,8 @@ class Frontend(Protocol):
 class Normalizer(Protocol):
     """Builds a module [B, F, T] → [B, F, T] with its statistics as buffers.
 
-    A module that has `fit(batches: Iterable[FeatureBatch])` is fitted on the train split, and only there.
+    A module that has `fit(batches: Iterable[FeatureBatch])` is fitted on the train split, and only there. One that has
+    `hear_silence(features)` is given the features [F] of digital silence before that.
     """
 
     def build(self, n_features: int) -> nn.Module:
@@ -97,7 +106,9 @@ class Normalizer(Protocol):
         ...
 
     # `scope: ClassVar[str]` is optional, hence not declared: `corpus` (a frame's value depends on that frame alone, so
-    # that windows of a stream share frames) or `window` (what is assumed: each window is normalized by itself).
+    # that windows of a stream share frames), `window` (what is assumed: each window is normalized by itself) or
+    # `running` (on that frame and at most the module's `context_frames` before it: the module is given so many more
+    # frames on the left, whose values are then dropped).
 
 
 class Fittable(Protocol):
@@ -123,7 +134,11 @@ class Sampler(Protocol):
 
 
 class Model(Protocol):
-    """An architecture: features [B, F, T] → logits [B, C]."""
+    """An architecture: features [B, F, T] → logits [B, C], class 1 being the keyword.
+
+    A component whose optional attribute `scores` is `frame` builds a module that gives logits [B, C, T'] instead, one
+    for every so many frames; it needs a loss whose `per_frame` is True.
+    """
 
     def build(self, n_features: int, n_classes: int) -> nn.Module:
         """Return the module with fresh weights, from the global generator."""
@@ -131,7 +146,12 @@ class Model(Protocol):
 
 
 class Loss(Protocol):
-    """A training criterion."""
+    """A training criterion.
+
+    May also have `per_frame: ClassVar[bool]`, True where it takes logits [B, C, T'] too; `class_weights`, the weights
+    it gives the classes or None; and `rebalances: tuple[str, ...]`, which names what in it makes some rows count for
+    more than others (a sampler may have the last one too).
+    """
 
     def build(self) -> Callable[[Tensor, Tensor], Tensor]:
         """Return (logits [B, C], targets [B, C] floats) → mean loss, a scalar."""
@@ -163,7 +183,7 @@ class Trainer(Protocol):
 
 
 class Callback(Protocol):
-    """Watches training and may change it where the contract in `wakekit.training` says so."""
+    """Watches training and may change it where the contract in `wakekit.callbacks` says so."""
 
     def build(self) -> Hooks:
         """Return the hooks for one training."""
@@ -171,17 +191,26 @@ class Callback(Protocol):
 
 
 class Scorer(Protocol):
-    """Turns audio into scores with a trained network."""
+    """Turns audio into scores with a trained network.
+
+    May also have `context_seconds`, the audio before a window that it needs beyond the network's own context,
+    `context_windows`, more of it as a share of what the network hears for a window, and `latency_seconds`, how much
+    later its scores come than those of each window by itself.
+    """
 
     def score(self, network: Network, audio: Tensor, hop: int) -> Tensor:
-        """Return the log-odds [B, n] of all windows of `audio` [B, S], one every `hop` samples."""
+        """Return the log-odds [B, n] of the windows of S, one every `hop` samples.
+
+        `audio` is [B, context + S]: the scorer's context, then the network's, then S samples of windows.
+        """
         ...
 
 
 class Calibrator(Protocol):
     """Builds a module from raw scores to probabilities.
 
-    The module maps float64 [N] log-odds to float64 [N] probabilities, and has `fit(scores, labels)` where it learns.
+    The module maps float64 [N] log-odds to float64 [N] probabilities, and has `fit(scores, labels)` where it learns. A
+    calibrator whose `repairs_prior` is True can undo a shift of all log-odds, as class weights in training cause.
     """
 
     def build(self) -> nn.Module:
@@ -192,9 +221,9 @@ class Calibrator(Protocol):
 class Detector(Protocol):
     """Turns the scores of a stream into detections.
 
-    May also have `sweep(scores) -> ThresholdSweep`, which makes every distinct score a threshold to choose from, and
-    `searchable: ClassVar[tuple[str, ...]]`, the options that a search for the operating point may vary: never a
-    lockout, which hides words as it hides false accepts.
+    May also have `sweep(scores) -> ThresholdSweep`, which makes every distinct level (a score, or what the sweep's
+    `levels` offers) a threshold to choose from, and `searchable: ClassVar[tuple[str, ...]]`, the options that a search
+    for the operating point may vary: never a lockout, which hides words as it hides false accepts.
     """
 
     hop_seconds: float
@@ -217,7 +246,13 @@ class StreamingDetector(Protocol):
 
 
 class ThresholdSweep(Protocol):
-    """The detections on one whole stream as the threshold falls, faster than building a detector for each."""
+    """The detections on one whole stream as the threshold falls, faster than building a detector for each.
+
+    May also have `levels() -> FloatArray`: the values [n] that the detector compares with its threshold, where these
+    are not the scores themselves. Between two levels next to each other its detections must not change, nor below the
+    lowest. They take the place of the distinct scores where the sweeps of all streams offer them; none at all says that
+    the detector can fire at no threshold.
+    """
 
     def lower(self, thresholds: Scores) -> Changes:
         """Go on from the last threshold through these [n], each lower than the one before; return what changes.

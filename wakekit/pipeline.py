@@ -30,7 +30,7 @@ from wakekit.train_stage import train
 from wakekit.training import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from wakekit.progress import Progress
@@ -94,7 +94,7 @@ class _Pipeline:
                     self.progress.note(f"the last good weights are in {self.folder / good.name}")
                 raise
 
-        return self._stage("train", make)
+        return self._stage("train", make, resumes=True)
 
     def score(self, prepared: Prepared, weights: Path, split: str) -> Path:
         """Raw scores of one split."""
@@ -158,6 +158,11 @@ class _Pipeline:
             evaluation / "clips.jsonl": "clips.jsonl",
             evaluation / "curves.json": "curves.json",
         }
+        own = weights / "training"
+        kept = (path for path in own.rglob("*") if path.is_file() and not path.name.startswith("."))
+        files |= {path: f"training/{path.relative_to(own).as_posix()}" for path in kept}
+        if (test / "cost.json").is_file():
+            files[test / "cost.json"] = "cost.json"
         files |= {path: f"listen/{path.name}" for path in (evaluation / "listen").glob("*.flac")}
         for source, name in files.items():
             copy_file(source, self.folder / name)
@@ -166,9 +171,9 @@ class _Pipeline:
         # Last, because a folder with it counts as a finished run.
         copy_file(evaluation / "metrics.json", self.folder / "metrics.json")
 
-    def _stage(self, stage: str, make: object, *, part: str = "") -> Path:
+    def _stage(self, stage: str, make: Callable[[Path], None], *, part: str = "", resumes: bool = False) -> Path:
         name = f"{stage}-{part}" if part else stage
-        artifact = self.store.get(name, self.prints[stage], make)  # type: ignore[arg-type]
+        artifact = self.store.get(name, self.prints[stage], make, resumes=resumes)
         self.stages.append(artifact)
         if artifact.reused:
             self.progress.note(f"{name}: reused {artifact.fingerprint[:10]}")

@@ -17,6 +17,7 @@ from torch import Tensor
 from wakekit.batch import gather
 
 if TYPE_CHECKING:
+    from wakekit.callbacks import ExtraRows
     from wakekit.data import Clip
     from wakekit.prepared import SplitAudio
     from wakekit.settings import Window
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 class Rows:
     """A table of regions in a flat int16 tensor, all positions in samples.
 
-    `start` and `slack` [R]: a window of `window` samples begins at start + u · slack, u in [0, 1]. Samples outside
-    [low, high) [R] are zero. `labels` [R] are class indices, `pools` map pool names to row indices. All but `audio` are
-    int64 on the CPU.
+    `start` and `slack` [R]: a window of `window` samples begins at start + u · slack, u in [0, 1]; it is cropped with
+    the `context` samples before it. Samples outside [low, high) [R] are zero. `labels` [R] are class indices, `pools`
+    map pool names to row indices. All but `audio` are int64 on the CPU.
     """
 
     audio: Tensor
@@ -40,22 +41,50 @@ class Rows:
     pools: dict[str, Tensor]
     window: int
     sample_rate: int
+    context: int = 0
 
     def __len__(self) -> int:
         return self.start.numel()
 
     def crop(self, rows: Tensor, fraction: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the windows float32 [B, window] of the given rows and the number of real samples in each.
+        """Return windows float32 [B, context + window] of the given rows and the number of real samples in each.
 
         `fraction` [B] in [0, 1] places each window within its row's slack; it lives on the CPU, like `rows`.
         """
-        first = self.start[rows] + (fraction * (self.slack[rows] + 1)).long().minimum(self.slack[rows])
+        samples = self.context + self.window
+        first = self.start[rows] + (fraction * (self.slack[rows] + 1)).long().minimum(self.slack[rows]) - self.context
         low, high = self.low[rows], self.high[rows]
-        real = (torch.minimum(high, first + self.window) - torch.maximum(low, first)).clamp_(0)
-        return gather(self.audio, first, low, high, self.window), real.to(self.audio.device)
+        real = (torch.minimum(high, first + samples) - torch.maximum(low, first)).clamp_(0)
+        return gather(self.audio, first, low, high, samples), real.to(self.audio.device)
+
+    def extended(self, extra: ExtraRows, split: SplitAudio) -> Rows:
+        """Return the table with rows more; `split` is what their positions count in.
+
+        Where this table's audio is another tensor, as on a GPU, theirs is copied to its end.
+        """
+        audio, moved = self.audio, torch.zeros_like(extra.start)
+        low, high = extra.low, extra.high
+        if audio.data_ptr() != split.audio.data_ptr():
+            low = torch.maximum(low, extra.start - self.context)
+            high = torch.minimum(high, extra.start + extra.slack + self.window)
+            pieces = [split.audio[first:last] for first, last in zip(low.tolist(), high.tolist(), strict=True)]
+            moved = len(audio) + torch.cumsum(high - low, 0) - high
+            audio = torch.cat([audio, *(piece.to(audio.device) for piece in pieces)])
+        added = torch.arange(len(self), len(self) + len(extra.start))
+        mine = self.pools.get(extra.pool, added[:0])
+        return attrs.evolve(
+            self,
+            audio=audio,
+            start=torch.cat([self.start, extra.start + moved]),
+            slack=torch.cat([self.slack, extra.slack]),
+            low=torch.cat([self.low, low + moved]),
+            high=torch.cat([self.high, high + moved]),
+            labels=torch.cat([self.labels, torch.full_like(extra.start, extra.label)]),
+            pools={**self.pools, extra.pool: torch.cat([mine, added])},
+        )
 
 
-def training_rows(split: SplitAudio, window: Window) -> Rows:
+def training_rows(split: SplitAudio, window: Window, *, context: int = 0) -> Rows:
     """Lay out the rows of a split.
 
     A keyword clip is one row, whose windows end up to `tolerance_seconds` after the word. Any other clip
@@ -81,6 +110,7 @@ def training_rows(split: SplitAudio, window: Window) -> Rows:
         pools={name: _positions(pools, name) for name in ("positive", "negative", "hard")},
         window=size,
         sample_rate=rate,
+        context=context,
     )
 
 

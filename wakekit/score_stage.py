@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import attrs
@@ -10,21 +11,25 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 
+from wakekit.artifacts import write_text
 from wakekit.compose import compose
 from wakekit.condition_stage import changed_split
-from wakekit.data import ClipScores, Manifest, Stream, StreamScores, keyword_labels
+from wakekit.cost import measure_cost
+from wakekit.data import ClipScores, Cost, Manifest, Stream, StreamScores, as_json, keyword_labels
 from wakekit.excerpts import Sounds
-from wakekit.geometry import N_CLASSES, choose_device, geometry
+from wakekit.geometry import N_CLASSES, assemble, choose_device, geometry
 from wakekit.manifest import read_manifest, write_manifest
-from wakekit.network import Network
 from wakekit.prepared import Prepared, SplitAudio, composed_split
 from wakekit.streams import score_clips, score_stream, score_streams
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wakekit.network import Network
     from wakekit.progress import Progress
     from wakekit.recipe import Recipe
+
+_COST = "cost.json"
 
 
 def load_network(recipe: Recipe, weights: Path, device: torch.device) -> Network:
@@ -38,16 +43,10 @@ def load_network(recipe: Recipe, weights: Path, device: torch.device) -> Network
         module.load_state_dict(
             {key.removeprefix(name): value for key, value in tensors.items() if key.startswith(name)}
         )
-    shape = geometry(recipe)
-    network = Network(
-        frontend=frontend.build(recipe.settings.audio.sample_rate),
-        normalizer=normalizer,
-        model=model,
-        window_frames=shape.window_frames,
-        frame_hop=shape.frame_hop,
-        shared=getattr(recipe["normalizer"], "scope", "window") == "corpus",
+    network = assemble(
+        recipe, frontend=frontend.build(recipe.settings.audio.sample_rate), normalizer=normalizer, model=model
     )
-    return network.to(device).eval()
+    return network.to(device)
 
 
 def compose_split(folder: Path, recipe: Recipe, prepared: Prepared, split: str, progress: Progress) -> None:
@@ -73,9 +72,16 @@ def score_split(
     split: str,
     progress: Progress,
 ) -> None:
-    """Score clips and streams of a split; leaves `scores.safetensors` and `streams.jsonl`."""
+    """Score clips and streams of a split; leaves `scores.safetensors` and `streams.jsonl`.
+
+    For test it leaves `cost.json` too: measured where the scores are, so that what is reused says the same again.
+    """
     data = prepared.open(split)
-    _score(folder, recipe, (data, composed_split(composed, data)), weights, progress)
+    network = _score(folder, recipe, (data, composed_split(composed, data)), weights, progress)
+    if split == "test":
+        shape = geometry(recipe)
+        cost = measure_cost(network, recipe["scorer"], window=shape.window, hop=shape.hop, sample_rate=data.sample_rate)
+        write_text(folder / _COST, json.dumps(as_json(cost), indent=2))
 
 
 def score_condition(
@@ -93,8 +99,8 @@ def score_condition(
     _score(folder, recipe, (data,), weights, progress)
 
 
-def _score(folder: Path, recipe: Recipe, parts: tuple[SplitAudio, ...], weights: Path, progress: Progress) -> None:
-    """Score the clips of the first part and the streams of all."""
+def _score(folder: Path, recipe: Recipe, parts: tuple[SplitAudio, ...], weights: Path, progress: Progress) -> Network:
+    """Score the clips of the first part and the streams of all; return the network."""
     shape = geometry(recipe)
     network = load_network(recipe, weights, choose_device(recipe.settings))
     sizes = {"window": shape.window, "hop": shape.hop}
@@ -106,6 +112,7 @@ def _score(folder: Path, recipe: Recipe, parts: tuple[SplitAudio, ...], weights:
     silence = score_stream(network, recipe["scorer"], torch.zeros(shape.window, dtype=torch.int16), **sizes)
     save_arrays({"clips": clips.scores, "silence": silence, **arrays}, folder / "scores.safetensors")
     _write_streams(folder, parts[0].keyword, tuple(scored.stream for scored in streams))
+    return network
 
 
 def stream_sounds(prepared: Prepared, composed: Path, split: str) -> Sounds:
@@ -117,13 +124,17 @@ def stream_sounds(prepared: Prepared, composed: Path, split: str) -> Sounds:
 
 @attrs.frozen(eq=False)
 class SplitScores:
-    """Raw scores of a split: its clips, its streams with the composed ones last, and one window of digital silence."""
+    """Raw scores of a split: its clips, its streams with the composed ones last, and one window of digital silence.
+
+    `cost` is what scoring costs, where it was measured.
+    """
 
     split: str
     keyword: str
     clips: ClipScores
     streams: tuple[StreamScores, ...]
     silence: float
+    cost: Cost | None = None
 
 
 def read_scores(folder: Path, recipe: Recipe, prepared: Prepared, split: str) -> SplitScores:
@@ -141,4 +152,11 @@ def read_scores(folder: Path, recipe: Recipe, prepared: Prepared, split: str) ->
         ClipScores(data.clips.rows, arrays["clips"], keyword_labels(data.clips.rows)),
         streams,
         float(arrays["silence"][0]),
+        read_cost(folder),
     )
+
+
+def read_cost(folder: Path) -> Cost | None:
+    """Read what scoring costs; None where it was not measured."""
+    path = folder / _COST
+    return Cost(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None

@@ -1,11 +1,13 @@
 """Score long audio in bounded memory: a stream comes in pieces, and no score depends on where it was cut.
 
 A score's time is the end of its window. The first score of a stream comes when the first window is full, so that an
-empty buffer is never scored.
+empty buffer is never scored. What network and scorer must hear before a window, their context, is silence before the
+start.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from wakekit.batch import gather
 from wakekit.data import ClipScores, StreamScores, keyword_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from wakekit.data import FloatArray
     from wakekit.kinds import Scorer
@@ -42,14 +44,15 @@ class StreamScorer:
         self._window, self._hop = window, hop
         self._device = next(network.parameters()).device
         self._step = hop * _BATCH_WINDOWS.get(self._device.type, 512)
-        self._held: list[Tensor] = []
-        self._samples = 0
+        self._context = context_of(network, scorer)
+        self._held: list[Tensor] = [torch.zeros(self._context, dtype=torch.int16)]
+        self._samples = self._context
 
     def feed(self, samples: Tensor) -> FloatArray:
         """Take the next samples, int16 [n]; return the log-odds of the windows in the batches that they complete."""
         self._held.append(samples)
         self._samples += len(samples)
-        full = self._step + max(0, self._window - self._hop)
+        full = self._context + self._step + max(0, self._window - self._hop)
         if self._samples < full:
             return np.empty(0, dtype=np.float64)
         audio, scores = torch.cat(self._held), []
@@ -61,17 +64,24 @@ class StreamScorer:
 
     def finish(self) -> FloatArray:
         """Return the log-odds of the windows left when the stream ends."""
-        if self._samples < self._window:
+        if self._samples < self._context + self._window:
             return np.empty(0, dtype=np.float64)
         return self._score(torch.cat(self._held))
 
     def _score(self, audio: Tensor) -> FloatArray:
-        count = 1 + (len(audio) - self._window) // self._hop
-        piece = audio[: (count - 1) * self._hop + self._window].to(self._device)
+        count = 1 + (len(audio) - self._context - self._window) // self._hop
+        piece = audio[: self._context + (count - 1) * self._hop + self._window].to(self._device)
         with torch.inference_mode():
             floats = piece.to(torch.float32).div_(32768).unsqueeze(0)
             scores: FloatArray = self._scorer.score(self._network, floats, self._hop)[0, :count].double().cpu().numpy()
         return scores
+
+
+def context_of(network: Network, scorer: Scorer) -> int:
+    """Return the samples that must come before a window: the scorer's context, then the network's."""
+    fixed = round(getattr(scorer, "context_seconds", 0.0) * network.sample_rate)
+    longer = getattr(scorer, "context_windows", 0.0) * (network.context + network.window)
+    return network.context + fixed + math.ceil(longer - 1e-6)
 
 
 def score_stream(
@@ -107,29 +117,48 @@ def score_clips(
     network: Network, scorer: Scorer, split: SplitAudio, *, window: int, hop: int, progress: Progress
 ) -> ClipScores:
     """Score every clip as if it came after silence: the highest score of its windows, one each `hop` samples."""
-    starts, lengths = split.clips.starts, split.clips.lengths
-    scores = np.empty(len(lengths), dtype=np.float64)
-    device = next(network.parameters()).device
-    with torch.inference_mode(), progress.task(f"scoring {split.name} clips", len(lengths)) as advance:
-        for rows in _batches(lengths, window):
-            if len(rows) == 1 and int(lengths[rows]) > _BATCH_SAMPLES:
-                scores[rows.numpy()] = _long_clip(network, scorer, split, int(rows), window=window, hop=hop)
-                advance()
-                continue
-            padded = _scored_length(int(lengths[rows].max()), hop) + window - hop
-            low = starts[rows]
-            audio = gather(split.audio, low - (window - hop), low, low + lengths[rows], padded).to(device)
-            found = scorer.score(network, audio, hop)
-            counts = torch.div(lengths[rows] + hop - 1, hop, rounding_mode="floor").to(device)
-            beyond = torch.arange(found.shape[1], device=device) >= counts.unsqueeze(1)
-            best = found.masked_fill(beyond, -torch.inf).amax(dim=1)
-            scores[rows.numpy()] = best.double().cpu().numpy()
-            advance(len(rows))
+    rows = torch.arange(len(split.clips.rows))
+    scores = np.empty(len(rows), dtype=np.float64)
+    with progress.task(f"scoring {split.name} clips", len(rows)) as advance:
+        for some, found in score_clip_windows(network, scorer, split, rows, window=window, hop=hop):
+            scores[some.numpy()] = found.max(axis=1)
+            advance(len(some))
     return ClipScores(split.clips.rows, scores, keyword_labels(split.clips.rows))
 
 
-def _long_clip(network: Network, scorer: Scorer, split: SplitAudio, row: int, *, window: int, hop: int) -> float:
-    """Score a clip too long to be scored at once."""
+def score_clip_windows(
+    network: Network, scorer: Scorer, split: SplitAudio, rows: Tensor, *, window: int, hop: int
+) -> Iterator[tuple[Tensor, FloatArray]]:
+    """Yield clips of like length together: some of the `rows` int64 [b], and the log-odds [b, n] of their windows.
+
+    Each clip is scored as if it came after silence. Its window k ends k + 1 hops after its start, and the last one at
+    its end or less than a hop later; where a clip has fewer than n windows, the rest is -inf.
+    """
+    for some in _batches(split.clips.lengths[rows], window):
+        chosen = rows[some]
+        if len(chosen) == 1 and int(split.clips.lengths[chosen]) > _BATCH_SAMPLES:
+            yield chosen, _long_clip(network, scorer, split, int(chosen), window=window, hop=hop)[None]
+        else:
+            yield chosen, _short_clips(network, scorer, split, chosen, window=window, hop=hop)
+
+
+@torch.inference_mode()
+def _short_clips(
+    network: Network, scorer: Scorer, split: SplitAudio, rows: Tensor, *, window: int, hop: int
+) -> FloatArray:
+    """Score the windows of clips [b] in one batch."""
+    low, lengths = split.clips.starts[rows], split.clips.lengths[rows]
+    device, before = next(network.parameters()).device, context_of(network, scorer) + window - hop
+    padded = _scored_length(int(lengths.max()), hop) + before
+    found = scorer.score(network, gather(split.audio, low - before, low, low + lengths, padded).to(device), hop)
+    counts = torch.div(lengths + hop - 1, hop, rounding_mode="floor").to(device)
+    beyond = torch.arange(found.shape[1], device=device) >= counts.unsqueeze(1)
+    scores: FloatArray = found.masked_fill(beyond, -torch.inf).double().cpu().numpy()
+    return scores
+
+
+def _long_clip(network: Network, scorer: Scorer, split: SplitAudio, row: int, *, window: int, hop: int) -> FloatArray:
+    """Score the windows of a clip too long to be scored at once."""
     start, length = int(split.clips.starts[row]), int(split.clips.lengths[row])
     silence = torch.zeros(max(0, window - hop), dtype=torch.int16)
     after = torch.zeros(_scored_length(length, hop) - length, dtype=torch.int16)
@@ -137,7 +166,7 @@ def _long_clip(network: Network, scorer: Scorer, split: SplitAudio, row: int, *,
     audio = split.long(start, length)
     pieces = (audio[first : first + _CHUNK_SAMPLES] for first in range(max(0, hop - window), length, _CHUNK_SAMPLES))
     stream = StreamScorer(network, scorer, window=window, hop=hop)
-    return float(_fed(stream, chain([silence], pieces, [after])).max())
+    return _fed(stream, chain([silence], pieces, [after]))
 
 
 def _scored_length(length: int, hop: int) -> int:

@@ -1,10 +1,13 @@
-"""The train stage: fit the normalizer on the train split, then hand everything to the trainer."""
+"""The train stage: fit the normalizer on the train split, then hand everything to the trainer.
+
+Until it is done, its folder also holds the last checkpoint of the training, from which the next attempt goes on.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
@@ -12,14 +15,17 @@ from torch import Tensor, nn
 
 from wakekit.artifacts import write_text
 from wakekit.batch import Batch, FeatureBatch, Sources, gather
+from wakekit.checkpoints import Checkpoints
 from wakekit.errors import PluginError
-from wakekit.geometry import N_CLASSES, choose_device, geometry
+from wakekit.geometry import N_CLASSES, assemble, choose_device, context, geometry
+from wakekit.history import History
+from wakekit.pooling import KEYWORD
 from wakekit.prepared import Prepared, SplitAudio, resident
 from wakekit.rows import training_rows
 from wakekit.training import DivergedError, TrainTask
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from wakekit.progress import Progress
@@ -31,26 +37,35 @@ _FIT_BATCH = 256
 
 
 def train(folder: Path, recipe: Recipe, prepared: Prepared, progress: Progress) -> None:
-    """Fit the normalizer and train the model; leaves `model.safetensors` and `history.jsonl`."""
+    """Fit the normalizer and train the model; leaves `model.safetensors`, `history.jsonl` and the folder `training`.
+
+    The weights of pass n before the last are in `pass-<n>.safetensors`, counted from 1.
+    """
     device = choose_device(recipe.settings)
-    data = {name: resident(prepared.open(name), device) for name in ("train", "dev")}
-    history = folder / "history.jsonl"
-    with history.open("w", encoding="utf-8") as log:
-
-        def record(row: Mapping[str, Any]) -> None:
-            log.write(json.dumps(row) + "\n")
-            log.flush()
-
-        task = _task(recipe, data, device, progress, record)
-        try:
-            trained = recipe["train"].fit(task)
-        except DivergedError as error:
-            if error.weights is not None:
-                save_file(_named(error.weights, task.normalizer), folder / "last_good.safetensors")
-            raise
+    checkpoint = folder / "checkpoint.safetensors"
+    task = _task(recipe, prepared, progress, folder, Checkpoints(checkpoint, device=device))
+    try:
+        trained = recipe["train"].fit(task)
+    except DivergedError as error:
+        checkpoint.unlink(missing_ok=True)
+        if error.weights is not None:
+            save_file(_named(error.weights, task.normalizer), folder / "last_good.safetensors")
+        raise
+    for number, weights in enumerate(trained.earlier, 1):
+        save_file(_named(weights, task.normalizer), folder / f"pass-{number}.safetensors")
     save_file(_named(trained.weights, task.normalizer), folder / "model.safetensors")
-    facts = {"n_features": task.n_features, "n_classes": N_CLASSES, "epochs": trained.epochs, "steps": trained.steps}
+    facts = {"epochs": trained.epochs, "steps": trained.steps, "keyword_share": _keyword_share(task)}
     write_text(folder / "train.json", json.dumps(facts, indent=2))
+    checkpoint.unlink(missing_ok=True)
+
+
+def _keyword_share(task: TrainTask) -> float:
+    """Return the share of the loss's weight that the keyword has in an epoch of training."""
+    batches = task.sampler.batches(task.train.pools, torch.Generator().manual_seed(task.seed))
+    counts = torch.bincount(task.train.labels[torch.cat(list(batches))], minlength=N_CLASSES).double()
+    weights = getattr(task.loss, "class_weights", None)
+    weighted = counts if weights is None else counts * torch.tensor(weights, dtype=torch.float64)
+    return float(weighted[KEYWORD] / weighted.sum())
 
 
 def _named(weights: dict[str, Tensor], normalizer: nn.Module) -> dict[str, Tensor]:
@@ -59,24 +74,24 @@ def _named(weights: dict[str, Tensor], normalizer: nn.Module) -> dict[str, Tenso
     return named | {f"normalizer.{name}": value.detach().cpu().contiguous() for name, value in statistics.items()}
 
 
-def _task(
-    recipe: Recipe,
-    data: dict[str, SplitAudio],
-    device: torch.device,
-    progress: Progress,
-    record: Callable[[Mapping[str, Any]], None],
-) -> TrainTask:
+def _task(recipe: Recipe, prepared: Prepared, progress: Progress, folder: Path, checkpoints: Checkpoints) -> TrainTask:
     settings, frontend_options = recipe.settings, recipe["frontend"]
+    device = choose_device(settings)
+    audio = prepared.open("train")
+    data = {"train": resident(audio, device), "dev": resident(prepared.open("dev"), device)}
     frontend = frontend_options.build(settings.audio.sample_rate).to(device).eval()
-    normalizer = recipe["normalizer"].build(frontend_options.n_features).to(device)
-    if hasattr(normalizer, "fit"):
-        normalizer.fit(_fit_batches(data["train"], recipe, frontend, device, progress))
+    normalizer = _normalizer(recipe, data["train"], frontend, device, progress)
+    needed = context(recipe, normalizer)
     augmentations = _augmentations(recipe, data["train"])
+    own = folder / "training"
+    own.mkdir(exist_ok=True)
     return TrainTask(
-        train=training_rows(data["train"], settings.window),
-        dev=training_rows(data["dev"], settings.window),
+        train=training_rows(data["train"], settings.window, context=needed.samples),
+        dev=training_rows(data["dev"], settings.window, context=needed.samples),
+        audio=audio,
         frontend=frontend,
-        normalizer=normalizer.eval(),
+        normalizer=normalizer,
+        network=lambda model: assemble(recipe, frontend=frontend, normalizer=normalizer, model=model),
         n_features=frontend_options.n_features,
         n_classes=N_CLASSES,
         model=recipe["model"],
@@ -91,8 +106,30 @@ def _task(
         precision=_precision(settings, device),
         seed=settings.seed,
         progress=progress,
-        record=record,
+        history=History(folder / "history.jsonl"),
+        checkpoints=checkpoints,
+        folder=own,
+        context_frames=needed.frames,
     )
+
+
+def _normalizer(
+    recipe: Recipe, split: SplitAudio, frontend: nn.Module, device: torch.device, progress: Progress
+) -> nn.Module:
+    """Return the normalizer's module, fitted on the train split."""
+    module: nn.Module = recipe["normalizer"].build(recipe["frontend"].n_features).to(device)
+    if hasattr(module, "hear_silence"):
+        samples = _context_samples(recipe) + geometry(recipe).window
+        with torch.no_grad():
+            module.hear_silence(frontend(torch.zeros(1, samples, device=device))[0, :, -1])  # type: ignore[operator]
+    if hasattr(module, "fit"):
+        module.fit(_fit_batches(split, recipe, frontend, device, progress))  # type: ignore[operator]
+    return module.eval()
+
+
+def _context_samples(recipe: Recipe) -> int:
+    """Return the audio that the frontend needs before a window."""
+    return round(getattr(recipe["frontend"], "context_seconds", 0.0) * recipe.settings.audio.sample_rate)
 
 
 def _precision(settings: Settings, device: torch.device) -> str:
@@ -116,20 +153,21 @@ def _fit_batches(
     split: SplitAudio, recipe: Recipe, frontend: nn.Module, device: torch.device, progress: Progress
 ) -> Iterator[FeatureBatch]:
     """Yield the features of all train clips, window by window, without padding frames."""
-    shape = geometry(recipe)
+    shape, before = geometry(recipe), _context_samples(recipe)
     frame = shape.window - (shape.window_frames - 1) * shape.frame_hop
-    starts, lengths = [], []
-    for start, length in zip(split.clips.starts.tolist(), split.clips.lengths.tolist(), strict=True):
+    clips, starts, lengths = [], [], []
+    for clip, length in zip(split.clips.starts.tolist(), split.clips.lengths.tolist(), strict=True):
         pieces = torch.arange(0, length, shape.window)
-        starts.append(start + pieces)
+        clips.append(torch.full_like(pieces, clip))
+        starts.append(clip + pieces)
         lengths.append((length - pieces).clamp(max=shape.window))
-    start, length = torch.cat(starts), torch.cat(lengths)
+    low, start, length = torch.cat(clips), torch.cat(starts), torch.cat(lengths)
     frames = torch.div(length - frame, shape.frame_hop, rounding_mode="floor") + 1
     keep = frames > 0
-    start, length, frames = start[keep], length[keep], frames[keep]
+    low, start, length, frames = low[keep], start[keep], length[keep], frames[keep]
     with torch.no_grad(), progress.task("fitting normalizer", len(start)) as advance:
         for rows in torch.arange(len(start)).split(_FIT_BATCH):
-            low = start[rows]
-            audio = gather(split.audio, low, low, low + length[rows], shape.window).to(device)
+            first, end = start[rows] - before, start[rows] + length[rows]
+            audio = gather(split.audio, first, low[rows], end, before + shape.window).to(device)
             yield FeatureBatch(frontend(audio), frames[rows].to(device))
             advance(len(rows))

@@ -61,7 +61,8 @@ def network(*, shared: bool) -> Network:
     model = nn.Sequential(nn.Flatten(), nn.Linear(2 * WINDOW_FRAMES, 3))
     normalizer: nn.Module = nn.Identity() if shared else Peak()
     return Network(
-        frontend=Frames(), normalizer=normalizer, model=model, window_frames=WINDOW_FRAMES, frame_hop=HOP, shared=shared
+        frontend=Frames(), normalizer=normalizer, model=model, window=WINDOW, window_frames=WINDOW_FRAMES,
+        frame_hop=HOP, sample_rate=1000, shared=shared,
     ).eval()
 
 
@@ -122,8 +123,10 @@ def real() -> tuple[Network, np.ndarray]:
         frontend=frontend.build(16000),
         normalizer=made("normalizer", type="none").build(40),
         model=made("model", type="ds-cnn", channels=16, blocks=1).build(40, 2),
+        window=480 + 47 * 160,
         window_frames=48,
         frame_hop=160,
+        sample_rate=16000,
         shared=True,
     ).eval()
     rng = np.random.default_rng(0)

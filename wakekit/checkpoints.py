@@ -1,0 +1,55 @@
+"""Where a training keeps its state from time to time, so that it goes on from there after a kill.
+
+When that happens depends on the clock, and nothing that is computed does. A checkpoint of other software, another
+device or another number of threads is not gone on from, because it would not give the same weights.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from wakekit.artifacts import replacing
+from wakekit.tree import load_tree, save_tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SECONDS = "WAKEKIT_CHECKPOINT_SECONDS"
+# No more than this share of the time goes into writing.
+_COST = 0.02
+
+
+class Checkpoints:
+    """The last checkpoint of one training, in the file `path`; None keeps nothing."""
+
+    def __init__(self, path: Path | None = None, *, device: torch.device | None = None, seconds: float = 20.0) -> None:
+        self._path = path
+        self._world = [str(torch.__version__), platform.machine(), str(device), torch.get_num_threads()]
+        self._seconds = float(os.environ.get(_SECONDS, seconds))
+        self._next = time.monotonic() + self._seconds
+
+    def due(self) -> bool:
+        """Say whether it is time for one."""
+        return self._path is not None and time.monotonic() >= self._next
+
+    def save(self, tree: object) -> None:
+        """Keep a tree (see `wakekit.tree`) in the place of the one before, whole or not at all."""
+        if self._path is None:
+            return
+        started = time.monotonic()
+        with replacing(self._path) as part:
+            save_tree(part, {"world": self._world, "tree": tree})
+        ended = time.monotonic()
+        self._next = ended + (max(self._seconds, (ended - started) / _COST) if self._seconds else 0.0)
+
+    def load(self) -> Any | None:  # noqa: ANN401
+        """Return the last tree; None where there is none, or one of another world."""
+        if self._path is None or not self._path.is_file():
+            return None
+        found = load_tree(self._path)
+        return found["tree"] if found["world"] == self._world else None
