@@ -76,6 +76,17 @@ def test_normalizes_and_inverts() -> None:
     torch.testing.assert_close(module.inverse(normalized), features)
 
 
+def test_autocast_does_not_reach_it() -> None:
+    """Under bfloat16 autocast type and values stay, in both directions."""
+    features = drawn(2, 3, 30) + 100
+    module = Cmvn().build(3).fit([batch(features)])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        normalized, restored = module(features), module.inverse(features)
+    assert (normalized.dtype, restored.dtype) == (torch.float32, torch.float32)
+    assert torch.equal(normalized, module(features))
+    assert torch.equal(restored, module.inverse(features))
+
+
 def test_constant_features_stay_finite() -> None:
     """A feature that never changes is divided by `eps`."""
     module = Cmvn(eps=0.5).build(1).fit([batch(torch.full((2, 1, 4), 3.0))])
