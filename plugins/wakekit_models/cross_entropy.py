@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import attrs
 from torch.nn import functional
 
-from wakekit import WakekitError, option
+from wakekit import option
+from wakekit_models.class_weights import unequal, weight_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,20 +29,17 @@ class CrossEntropy:
     )
     class_weights: tuple[float, ...] | None = option(None, above=0, help="weight of each class; all alike if left out")
 
+    @property
+    def rebalances(self) -> tuple[str, ...]:
+        """What of this loss makes some rows count more than others, in words."""
+        return ("class weights",) if unequal(self.class_weights) else ()
+
     def build(self) -> Callable[[Tensor, Tensor], Tensor]:
         """Return (logits [B, C], targets [B, C] floats) → mean loss in float32."""
         return self._loss
 
     def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        weights = None if self.class_weights is None else self._weights(logits)
+        weights = weight_tensor(self.class_weights, logits, "class_weights")
         return functional.cross_entropy(
             logits.float(), targets.float(), weight=weights, label_smoothing=self.label_smoothing
         )
-
-    def _weights(self, logits: Tensor) -> Tensor:
-        weights = self.class_weights or ()
-        if len(weights) != logits.shape[1]:
-            raise WakekitError(
-                f"expected {logits.shape[1]} weights, one per class, got {len(weights)} @ loss.class_weights"
-            )
-        return logits.new_tensor(weights).float()

@@ -10,6 +10,7 @@ from torch.nn import functional
 from wakekit import WakekitError
 from wakekit_models.cross_entropy import CrossEntropy
 from wakekit_models.focal import Focal
+from wakekit_models.max_pooling import MaxPooling
 
 GENERATOR = torch.Generator().manual_seed(0)
 LOGITS = torch.randn(32, 3, generator=GENERATOR) * 3
@@ -101,3 +102,26 @@ def test_weights_must_be_one_per_class(loss: CrossEntropy | Focal, place: str) -
     """Another number of weights than classes is an error that names the option."""
     with pytest.raises(WakekitError, match=f"expected 3 weights, one per class, got 2 @ loss.{place}"):
         loss.build()(LOGITS, HARD)
+
+
+@pytest.mark.parametrize(
+    ("loss", "phrases"),
+    [
+        (CrossEntropy(), ()),
+        (CrossEntropy(class_weights=(2.0, 2.0)), ()),
+        (CrossEntropy(class_weights=(1.0, 2.0)), ("class weights",)),
+        (MaxPooling(), ()),
+        (MaxPooling(class_weights=(1.0, 2.0)), ("class weights",)),
+        (Focal(gamma=0), ()),
+        (Focal(), ("focal loss",)),
+        (Focal(alpha=(1.0, 1.0)), ("focal loss",)),
+        (Focal(gamma=0, alpha=(1.0, 2.0)), ("class weights (alpha)",)),
+        (Focal(alpha=(1.0, 2.0)), ("focal loss", "class weights (alpha)")),
+    ],
+)
+def test_losses_say_what_makes_rows_count_more(
+    loss: CrossEntropy | Focal | MaxPooling, phrases: tuple[str, ...]
+) -> None:
+    """T28: unequal weights and focusing are named; weights that are all alike, and no focusing, are not."""
+    assert loss.rebalances == phrases
+    assert loss.class_weights == (loss.alpha if isinstance(loss, Focal) else loss.class_weights)
