@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wakekit import WakekitError, option
+from wakekit_training.cutting import whole_batches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,12 +26,4 @@ class Shuffle:
         rows = torch.cat(list(pools.values()))
         if not len(rows):
             raise WakekitError("sampler shuffle: the train split has no rows to visit")
-        return _whole_batches(rows[torch.randperm(len(rows), generator=generator)], self.batch_size)
-
-
-def _whole_batches(rows: Tensor, size: int) -> list[Tensor]:
-    batches = list(rows.split(size))
-    # BatchNorm cannot take a batch of one: the last row joins the batch before.
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
+        return whole_batches(rows[torch.randperm(len(rows), generator=generator)], self.batch_size)
