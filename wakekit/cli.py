@@ -53,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--origin", action="store_true", help="say where each value was written")
     run = _recipe_command(commands, "run", _run, "carry out a recipe")
     run.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
+    run.add_argument("--folds", action="store_true", help="run every fold of the splitter, and pool what they say")
     run.add_argument("--quiet", action="store_true", help="print errors only")
     compared = _command(commands, "compare", _compare, "set finished runs side by side")
     compared.add_argument("first", metavar="RUN", help="the folder of the run that the others are compared with")
@@ -116,11 +117,17 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 def _check(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
+    from wakekit.cautions import cautions  # noqa: PLC0415
     from wakekit.geometry import geometry  # noqa: PLC0415
 
     geometry(recipe)
+    for variant in recipe.variants.values():
+        geometry(variant)
     count = len(recipe.single) + sum(map(len, recipe.many.values()))
-    print(f"{options.recipe}: ok, {count} components")
+    beside = f", {len(recipe.variants)} variants to set against it" if recipe.variants else ""
+    print(f"{options.recipe}: ok, {count} components{beside}")
+    for sentence in cautions(recipe):
+        print(f"caution: {sentence}")
     return 0
 
 
@@ -137,10 +144,17 @@ def _run(options: argparse.Namespace) -> int:
 
     from wakekit.console import make_progress  # noqa: PLC0415
 
-    recipe = _recipe(options)
-    from wakekit.pipeline import run  # noqa: PLC0415
+    out, progress = Path(options.out), make_progress(quiet=options.quiet)
+    if options.folds:
+        from wakekit.folds import run_folds  # noqa: PLC0415
 
-    folder = run(recipe, Path(options.out), make_progress(quiet=options.quiet))
+        edits = {"changes": options.changes, "drops": options.drops}
+        folder = run_folds(options.recipe, _registry(options), out, progress, **edits)
+    else:
+        recipe = _recipe(options)
+        from wakekit.pipeline import run  # noqa: PLC0415
+
+        folder = run(recipe, out, progress).folder
     if not options.quiet:
         from wakekit.summary import print_summary  # noqa: PLC0415
 

@@ -30,7 +30,7 @@ _STAGES = {
     "condition": 2,
     "score": 2,
     "calibrate": 3,
-    "evaluate": 3,
+    "evaluate": 4,
 }
 _TRAIN_SLOTS = ("frontend", "normalizer", "sampler", "augmentations", "model", "loss", "optimizer", "schedule")
 
@@ -102,7 +102,7 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
         # The id of a condition is only a name: what it changes and how is what counts.
         kind = kind or name
         body = [kind, _STAGES[kind], prints[after] if after else "", parts]
-        prints[name] = hashlib.sha256(canonical_json(body).encode()).hexdigest()
+        prints[name] = digest(body)
 
     stage("corpus", None, [plain(settings.audio), part("corpus")])
     stage("prepare", "corpus", [part("splitter")])
@@ -112,6 +112,14 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
     hop = recipe["detector"].hop_seconds
     stage("score", "train", [prints["compose"], part("scorer"), hop])
     stage("calibrate", "score", [part("calibrator"), part("detector"), plain(settings.operating_point)])
+    for number in range(1, getattr(recipe["train"], "passes", 1)):
+        stage(f"score-pass-{number}", "train", [number, prints["compose"], part("scorer"), hop], "score")
+        stage(
+            f"calibrate-pass-{number}",
+            f"score-pass-{number}",
+            [part("calibrator"), part("detector"), plain(settings.operating_point)],
+            "calibrate",
+        )
     changed = []
     for name, condition in recipe.conditions.items():
         stage(f"condition-{name}", "compose", [plain(condition)], "condition")
@@ -119,6 +127,11 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
         changed.append([name, prints[f"score-condition-{name}"]])
     stage("evaluate", "calibrate", [part("metrics"), *([changed] if changed else [])])
     return prints
+
+
+def digest(value: object) -> str:
+    """Return the hash of JSON data."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def canonical_json(value: object) -> str:

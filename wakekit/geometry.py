@@ -38,7 +38,7 @@ class Geometry:
 
 
 def geometry(recipe: Recipe) -> Geometry:
-    """Work out window and hops; raises RecipeError where the detector's hop is no multiple of the frontend's."""
+    """Work out window and hops; raises RecipeError where components do not fit each other."""
     rate, frontend = recipe.settings.audio.sample_rate, recipe["frontend"]
     frame_hop = round(frontend.hop_seconds * rate)
     frame = round(frontend.frame_seconds * rate)
@@ -58,6 +58,12 @@ def geometry(recipe: Recipe) -> Geometry:
             ("detector", "hop_seconds"),
             f"the hop is {hop / rate:g} s, which is no multiple of frontend.hop_seconds, "
             f"{frame_hop / rate:g} s; windows of a stream share frames, so make it one",
+        )
+    if getattr(recipe["model"], "scores", "window") == "frame" and not getattr(recipe["loss"], "per_frame", False):
+        raise _refusal(
+            recipe,
+            ("loss", "type"),
+            "the model gives a score per frame, and this loss takes one per window; use one for frames, as max-pooling",
         )
     return Geometry(window, 1 + (window - frame) // frame_hop, frame_hop, round(hop))
 

@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from wakekit.artifacts import write_text
+from wakekit.cautions import cautions, prior_shift
 from wakekit.data import OperatingPoint, Results, StreamScores, as_json
 from wakekit.errors import WakekitError
 from wakekit.events import fire, judge_stream
@@ -27,13 +28,14 @@ from wakekit.intervals import hours_needed
 from wakekit.kinds import Detector
 from wakekit.measured import measured
 from wakekit.recipe import Recipe
-from wakekit.run_rows import clip_rows, event_rows, stream_row
+from wakekit.run_rows import clip_rows, event_rows, stream_row, write_lines
 from wakekit.saved_curve import saved_curve
 from wakekit.search import search
 from wakekit.sweep import sweep
+from wakekit.worst import speaker_counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from wakekit.data import FloatArray
@@ -107,14 +109,16 @@ class _Judge:
             streams=tuple(judged),
             operating_point=self.point,
             seed=self.recipe.settings.seed,
+            cost=test.cost,
         )
 
     def numbers(self, results: Results) -> dict[str, Any]:
-        """Return all measures, and counts stream by stream."""
+        """Return all measures, and counts by stream and by speaker."""
         measures = {name: measured(name, metric, results) for name, metric in self.recipe.each("metrics").items()}
         return {
             "metrics": {name: as_json(found) for name, found in measures.items()},
             "streams": [stream_row(result) for result in results.streams],
+            "speakers": speaker_counts(results),
         }
 
     def curve(self, results: Results, keyword: str) -> dict[str, Any] | None:
@@ -135,11 +139,15 @@ def evaluate(
     *,
     sounds: Sounds,
     conditions: Mapping[str, SplitScores],
+    earlier: Sequence[tuple[Path, SplitScores]],
+    training: Mapping[str, Any],
 ) -> None:
     """Judge the test split, and shifted copies of it, at the frozen operating point.
 
-    `sounds` is the audio of test's streams. Leaves `metrics.json`, `detections.jsonl`, `clips.jsonl`, `curves.json` and
-    excerpts in `listen`. Raises WakekitError for scores of another split, and where the threshold was chosen on these.
+    `sounds` is the audio of test's streams, `earlier` the calibration and the scores of test by the weights of each
+    pass before the last, `training` what the train stage says of itself. Leaves `metrics.json`, `detections.jsonl`,
+    `clips.jsonl`, `curves.json` and excerpts in `listen`. Raises WakekitError for scores of another split, and where
+    the threshold was chosen on these.
     """
     judge = _Judge.read(recipe, calibration)
     if test.split != "test" or judge.point.split != "dev":
@@ -157,9 +165,15 @@ def evaluate(
     report = {
         "keyword": test.keyword,
         "operating_point": as_json(judge.point),
-        "warnings": _warnings(results, judge, test.silence),
+        "warnings": [
+            *cautions(recipe),
+            *prior_shift(recipe, training),
+            *training["warnings"],
+            *_warnings(results, judge, test.silence),
+        ],
         **judge.numbers(results),
         "conditions": shifted,
+        "passes": [_pass_numbers(_Judge.read(recipe, place), scores) for place, scores in earlier],
     }
     curves = {
         "dev": json.loads((calibration / _CURVE).read_text(encoding="utf-8")),
@@ -167,10 +181,20 @@ def evaluate(
     }
     write_text(folder / "metrics.json", json.dumps(report, indent=2, allow_nan=False))
     write_text(folder / "curves.json", json.dumps(curves, allow_nan=False))
-    _write_lines(folder / "clips.jsonl", clip_rows(results))
+    write_lines(folder / "clips.jsonl", clip_rows(results))
     found = [event_rows(result) for result in results.streams]
     owners = [number for number, rows in enumerate(found) for _ in rows]
-    _write_lines(folder / "detections.jsonl", cut(folder / "listen", list(chain.from_iterable(found)), owners, sounds))
+    write_lines(folder / "detections.jsonl", cut(folder / "listen", list(chain.from_iterable(found)), owners, sounds))
+
+
+def _pass_numbers(judge: _Judge, test: SplitScores) -> dict[str, Any]:
+    """Return what a pass's weights give on test, at an operating point of their own."""
+    return {"operating_point": as_json(judge.point), **judge.numbers(judge.results(test))}
+
+
+def results_of(recipe: Recipe, calibration: Path, test: SplitScores) -> Results:
+    """Return the results of the test split at the frozen operating point."""
+    return _Judge.read(recipe, calibration).results(test)
 
 
 def read_operating_point(folder: Path) -> OperatingPoint:
@@ -225,7 +249,3 @@ def _warnings(results: Results, judge: _Judge, silence: float) -> list[str]:
             f"{needed:.3g} h without one (one-sided {100 * point.level:g} %)"
         )
     return found
-
-
-def _write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))

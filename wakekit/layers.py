@@ -135,7 +135,7 @@ def _read(name: str, above: tuple[Path, ...], blame: tuple[Layer, ...]) -> tuple
     if whole in above:
         raise RecipeError([f"{where}{path} extends itself, through {' → '.join(map(str, above))}"])
     layer = Layer(str(path), text)
-    table = _short_forms(_rooted(_parse(text, layer), whole.parent))
+    table = short_forms(_rooted(_parse(text, layer), whole.parent))
     return _extended(layer, table, (*above, whole), (*blame, layer))
 
 
@@ -188,7 +188,7 @@ def _rooted(value: Any, folder: Path) -> Any:  # noqa: ANN401
     return value
 
 
-def _short_forms(table: Table) -> Table:
+def short_forms(table: Table) -> Table:
     """Write out components given as a string, so that layers merge table with table."""
     for slot in SLOTS:
         value = table.get(slot.key)
@@ -211,6 +211,11 @@ def _short_form_of(table: Table, key: str) -> Table:
     if not isinstance(value, dict):
         return table
     return {**table, key: {name: {"type": item} if isinstance(item, str) else item for name, item in value.items()}}
+
+
+def merge_tables(below: Table, above: Mapping[str, Any]) -> None:
+    """Lay one table over another in place, as a recipe over its base."""
+    _merge(below, above, {}, _always(Layer("", None)))
 
 
 def _merge(
@@ -261,7 +266,7 @@ def _change(text: str) -> tuple[Layer, Table]:
             table = tomllib.loads(f"{key} = '{value.strip()}'")
         except tomllib.TOMLDecodeError:
             raise RecipeError([f"{layer.label}: {key.strip()!r} is not a key"]) from None
-    return layer, _short_forms(_rooted(table, Path.cwd()))
+    return layer, short_forms(_rooted(table, Path.cwd()))
 
 
 def _drop(table: Table, path: str, origins: dict[KeyPath, Layer]) -> None:

@@ -10,8 +10,10 @@ import os
 import platform
 import subprocess
 from importlib.metadata import distributions
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import torch
 
 from wakekit.allocator import keep_freed_memory
@@ -26,18 +28,28 @@ from wakekit.prepared import Prepared
 from wakekit.recipe import Recipe, dump
 from wakekit.report import write_report
 from wakekit.score_stage import compose_split, read_scores, score_condition, score_split, stream_sounds
-from wakekit.train_stage import train
+from wakekit.train_stage import FACTS, train
 from wakekit.training import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping, Sequence
 
     from wakekit.progress import Progress
 
 
-def run(recipe: Recipe, out: Path, progress: Progress) -> Path:
-    """Carry a recipe through all stages and return the folder it leaves in `out`.
+@attrs.frozen(eq=False)
+class Run:
+    """A finished run: its recipe, the folder it left, and where calibration and raw scores of test lie in the store."""
+
+    recipe: Recipe
+    folder: Path
+    prepared: Prepared
+    calibration: Path
+    test: Path
+
+
+def run(recipe: Recipe, out: Path, progress: Progress) -> Run:
+    """Carry a recipe through all stages; its folder is left in `out`.
 
     Sets the threads and the memory allocator of the process.
     """
@@ -57,17 +69,18 @@ class _Pipeline:
         self.folder = out / f"{recipe.settings.name}-{self.fingerprint[:10]}"
         self.stages: list[Artifact] = []
 
-    def run(self) -> Path:
+    def run(self) -> Run:
         prepared = self.prepare()
         weights = self.train(prepared)
         dev = self.score(prepared, weights, "dev")
         calibration = self.calibrate(prepared, dev)
         test = self.score(prepared, weights, "test")
+        earlier = [self.earlier(prepared, weights, number) for number in range(1, len(_passes(weights)) + 1)]
         conditions = {name: self.condition(prepared, weights, name) for name in self.recipe.conditions}
-        evaluation = self.evaluate(prepared, calibration, test, conditions)
+        evaluation = self.evaluate(prepared, calibration, test, conditions=conditions, earlier=earlier, weights=weights)
         self.leave(weights, dev, calibration, test, evaluation)
         write_report(self.recipe["report"], self.folder)
-        return self.folder
+        return Run(self.recipe, self.folder, prepared, calibration, test)
 
     def prepare(self) -> Prepared:
         """Corpus → audio store → splits → leakage check."""
@@ -96,15 +109,15 @@ class _Pipeline:
 
         return self._stage("train", make, resumes=True)
 
-    def score(self, prepared: Prepared, weights: Path, split: str) -> Path:
-        """Raw scores of one split."""
+    def score(self, prepared: Prepared, weights: Path, split: str, *, number: int = 0) -> Path:
+        """Raw scores of one split, by the last weights or those of an earlier pass."""
         recipe, progress = self.recipe, self.progress
         composed = self._stage(
             "compose", lambda folder: compose_split(folder, recipe, prepared, split, progress), part=split
         )
-        model = weights / "model.safetensors"
+        model = weights / (f"pass-{number}.safetensors" if number else "model.safetensors")
         return self._stage(
-            "score",
+            f"score-pass-{number}" if number else "score",
             lambda folder: score_split(folder, recipe, prepared, composed, model, split=split, progress=progress),
             part=split,
         )
@@ -125,21 +138,41 @@ class _Pipeline:
             ),
         )
 
-    def calibrate(self, prepared: Prepared, dev: Path) -> Path:
+    def earlier(self, prepared: Prepared, weights: Path, number: int) -> tuple[Path, Path]:
+        """Calibration and raw scores of test by the weights of a pass before the last."""
+        dev = self.score(prepared, weights, "dev", number=number)
+        calibration = self.calibrate(prepared, dev, stage=f"calibrate-pass-{number}")
+        return calibration, self.score(prepared, weights, "test", number=number)
+
+    def calibrate(self, prepared: Prepared, dev: Path, *, stage: str = "calibrate") -> Path:
         """Calibrator and operating point, on dev scores."""
         return self._stage(
-            "calibrate", lambda folder: calibrate(folder, self.recipe, read_scores(dev, self.recipe, prepared, "dev"))
+            stage, lambda folder: calibrate(folder, self.recipe, read_scores(dev, self.recipe, prepared, "dev"))
         )
 
-    def evaluate(self, prepared: Prepared, calibration: Path, test: Path, conditions: Mapping[str, Path]) -> Path:
+    def evaluate(
+        self,
+        prepared: Prepared,
+        calibration: Path,
+        test: Path,
+        *,
+        conditions: Mapping[str, Path],
+        earlier: Sequence[tuple[Path, Path]],
+        weights: Path,
+    ) -> Path:
         """Metrics on test and its shifted copies, at the frozen operating point."""
 
         def make(folder: Path) -> None:
             scores = read_scores(test, self.recipe, prepared, "test")
+            passes = [(place, read_scores(found, self.recipe, prepared, "test")) for place, found in earlier]
+            training = json.loads((weights / FACTS).read_text(encoding="utf-8"))
             composed = self.store.folder("compose-test", self.prints["compose"])
             sounds = stream_sounds(prepared, composed, "test")
             shifted = {name: read_scores(found, self.recipe, prepared, "test") for name, found in conditions.items()}
-            evaluate(folder, self.recipe, calibration, scores, sounds=sounds, conditions=shifted)
+            evaluate(
+                folder, self.recipe, calibration, scores,
+                sounds=sounds, conditions=shifted, earlier=passes, training=training,
+            )  # fmt: skip
 
         return self._stage("evaluate", make)
 
@@ -147,6 +180,7 @@ class _Pipeline:
         """Gather what a person wants to read in the run's folder."""
         files = {
             weights / "model.safetensors": "model.safetensors",
+            **{path: path.name for path in _passes(weights)},
             weights / "history.jsonl": "history.jsonl",
             dev / "scores.safetensors": "scores/dev.safetensors",
             dev / "streams.jsonl": "scores/dev-streams.jsonl",
@@ -193,6 +227,11 @@ class _Pipeline:
             "commit": _commit(),
             "packages": dict(sorted((dist.name, dist.version) for dist in distributions() if dist.name)),
         }
+
+
+def _passes(weights: Path) -> list[Path]:
+    """Return the weights of the passes before the last."""
+    return list(weights.glob("pass-*.safetensors"))
 
 
 def _commit() -> str | None:

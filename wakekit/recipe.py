@@ -25,6 +25,7 @@ from wakekit.kinds import SLOTS, Slot
 from wakekit.layers import KeyPath, Merged, Text, read_layers
 from wakekit.registry import Entry, Registry
 from wakekit.settings import Condition, Settings, folder_name
+from wakekit.variants import Variant, read_variants
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 _SLOTS = {slot.key: slot for slot in SLOTS}
 _KIND_OF = {slot.contract: slot.kind for slot in SLOTS}
 _CONDITIONS = "conditions"
+_ABLATE = "ablate"
+_AUGMENTATIONS = "augmentations"
+_RECORDING = "recording"
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 
 
@@ -48,7 +52,8 @@ class Recipe:
     """A resolved recipe.
 
     `single` maps the key of each one-component slot to its component, `many` the key of each id-keyed slot to its
-    components by id, in the order written. `conditions` maps ids to shifted copies of the test set.
+    components by id, in the order written. `conditions` maps ids to shifted copies of the test set, `variants` names
+    to the recipes that `[ablate]` sets against this one, with `seeds` for all.
     """
 
     settings: Settings
@@ -57,6 +62,8 @@ class Recipe:
     merged: Merged
     registry: Registry
     conditions: Mapping[str, Condition] = attrs.field(factory=dict)
+    variants: Mapping[str, Recipe] = attrs.field(factory=dict)
+    seeds: tuple[int, ...] = ()
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401
         """Return the component of a one-component slot."""
@@ -85,29 +92,69 @@ class _Resolver:
         self.plugin_trouble = 0
 
     def resolve(self, stem: str) -> Recipe:
-        written = {key: value for key, value in self.merged.table.items() if key != "vars"}
+        """Return the recipe; raises RecipeError with every problem."""
+        found = self.recipe(stem)
+        ablate = self.merged.table.get(_ABLATE)
+        if ablate is not None and not self.problems:
+            found = self._with_variants(found, stem, self._interpolate(ablate, (_ABLATE,)))
+        if self.problems:
+            error = RecipeError(self.merged.lines(self.problems))
+            if self.plugin_trouble == len(self.problems):
+                error.exit_code = PluginError.exit_code
+            raise error
+        return found
+
+    def _with_variants(self, recipe: Recipe, stem: str, written: object) -> Recipe:
+        """Resolve the variants that `[ablate]` asks for."""
+        found: dict[str, Recipe] = {}
+        try:
+            ablate, variants = read_variants(written)
+        except ProblemsError as error:
+            self.problems += [problem.under(_ABLATE) for problem in error.problems]
+            return recipe
+        whole = as_table(recipe)
+        for variant in variants:
+            problems, other = self._variant(variant, stem)
+            if not problems and as_table(other) == whole:
+                problems = [Problem(variant.place, f"variant {variant.name!r} changes nothing; leave it out")]
+            self.problems += [problem.under(_ABLATE) for problem in problems]
+            found[variant.name] = other
+        return attrs.evolve(recipe, variants=found, seeds=ablate.seeds)
+
+    def _variant(self, variant: Variant, stem: str) -> tuple[list[Problem], Recipe]:
+        table = {key: value for key, value in self.merged.table.items() if key != _ABLATE}
+        try:
+            merged = attrs.evolve(self.merged, table=variant.applied(table))
+        except ProblemsError as error:
+            return [variant.blamed(problem) for problem in error.problems], self.recipe(stem)
+        resolver = _Resolver(self.registry, merged)
+        found = resolver.recipe(stem)
+        self.plugin_trouble += resolver.plugin_trouble
+        return [variant.blamed(problem) for problem in resolver.problems], found
+
+    def recipe(self, stem: str) -> Recipe:
+        """Return the recipe, of use only where no problem was found."""
+        written = {key: value for key, value in self.merged.table.items() if key not in {"vars", _ABLATE}}
         table: dict[str, Any] = self._interpolate(written, ())
         single, many = {}, {}
         for slot in SLOTS:
             written = table.pop(slot.key, None)
             if slot.many:
                 many[slot.key] = self._many(slot, written, (slot.key,))
+                if slot.key == _AUGMENTATIONS:
+                    self._check_trained(many[slot.key], written)
             else:
                 single[slot.key] = self._single(slot, written)
         conditions = self._conditions(table.pop(_CONDITIONS, {}))
         settings = self._settings(table)
         self._check_search(settings, single["detector"])
-        if self.problems:
-            error = RecipeError(self.merged.lines(self.problems))
-            if self.plugin_trouble == len(self.problems):
-                error.exit_code = PluginError.exit_code
-            raise error
-        settings = attrs.evolve(settings, name=settings.name or folder_name(stem))
+        if settings is not None:
+            settings = attrs.evolve(settings, name=settings.name or folder_name(stem))
         chosen = {key: value for key, value in single.items() if value is not None}
         return Recipe(settings, chosen, many, self.merged, self.registry, conditions)
 
     def _settings(self, table: dict[str, Any]) -> Any:  # noqa: ANN401
-        names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, _CONDITIONS, "vars", "extends"]
+        names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, _CONDITIONS, _ABLATE, "vars", "extends"]
         for key in [key for key in table if key not in names]:
             near = get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"a recipe has {', '.join(sorted(names))}"
@@ -169,13 +216,23 @@ class _Resolver:
         """Return the augmentations of a condition by id."""
         chosen = self._many(_SLOTS["augmentations"], written, path)
         for name, one in chosen.items():
-            if one.value.domain != "waveform":
+            if one.value.domain not in {"waveform", _RECORDING}:
                 message = f"a condition changes recordings: {one.entry.component.name} changes {one.value.domain}"
-                place = (*path, name)
-                self.problems.append(Problem(_type_path(place, written[name]), message))  # type: ignore[index]
+                self._misplaced(written, (*path, name), message)
         if written == {}:
             self.problems.append(Problem(path, "expected at least one augmentation, got none"))
         return {name: one.value for name, one in chosen.items()}
+
+    def _check_trained(self, chosen: Mapping[str, Chosen], written: object) -> None:
+        """Refuse augmentations that cannot change a batch."""
+        for name, one in chosen.items():
+            if getattr(one.value, "domain", "") == _RECORDING:
+                named = one.entry.component.name
+                message = f"training changes batches: {named} changes whole recordings, as in [{_CONDITIONS}.<id>]"
+                self._misplaced(written, (_AUGMENTATIONS, name), message)
+
+    def _misplaced(self, written: Any, path: KeyPath, message: str) -> None:  # noqa: ANN401
+        self.problems.append(Problem(_type_path(path, written[path[-1]]), message))
 
     def _component(self, slot: Slot, written: object, path: KeyPath) -> Chosen | None:
         if isinstance(written, dict) and slot.implied:

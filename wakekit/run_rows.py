@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
+from wakekit.artifacts import write_text
 from wakekit.data import as_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
     from wakekit.data import Results, Stream, StreamResult
 
 
@@ -60,3 +65,8 @@ def stream_row(result: StreamResult) -> dict[str, Any]:
         "misses": len(result.misses),
         "false_accepts": outcomes.count("false accept"),
     }
+
+
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as JSON, a line each, whole or not at all."""
+    write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))

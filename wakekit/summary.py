@@ -10,28 +10,55 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from wakekit.units import large_amount
+from wakekit.worst import worst_speaker
+
 _PIPE_WIDTH = 120
 _COUNTS = 3  # the first say most; all of them are in metrics.json
-_DECIDED = {"missed", "false_accepts"}  # what a threshold decides is counted under these
+_MISSED = "missed"
+_DECIDED = {_MISSED, "false_accepts"}  # what a threshold decides is counted under these
 _UNITS = {"area": "", "squared error": "", "1/h": "per hour"}
 
 
 def print_summary(folder: Path) -> None:
-    """Print the result of the run in `folder` to standard output."""
-    report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    """Print the result of the run, or of the folds, in `folder` to standard output."""
     width = None if sys.stdout.isatty() else _PIPE_WIDTH
     console = Console(width=width, highlight=False)
     console.print(f"\nresults of {folder}", style="bold", markup=False, soft_wrap=True)
+    if (folder / "folds.json").is_file():
+        _print_folds(console, json.loads((folder / "folds.json").read_text(encoding="utf-8")))
+        return
+    report = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     console.print(_headline(report["operating_point"]), markup=False)
     console.print(_metrics(report["metrics"]))
     if report["streams"]:
         console.print(_streams(report["streams"]))
     if report["conditions"]:
         console.print(_conditions(report))
+    for number, found in enumerate(report["passes"], 1):
+        console.print(
+            _metrics(found["metrics"], f"the same by the weights of pass {number}, at a threshold of their own")
+        )
+    for sentence in _worst(report):
+        console.print(sentence, markup=False)
     for warning in report["warnings"]:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     if (folder / "report.html").is_file():
         console.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _print_folds(console: Console, report: dict[str, Any]) -> None:
+    folds = report["folds"]
+    console.print(
+        f"{len(folds)} folds, each judged by a model that heard none of its speakers, at a threshold of its own: "
+        f"{', '.join(format(fold['operating_point']['threshold'], '.4g') for fold in folds)}",
+        markup=False,
+    )
+    console.print(_metrics(report["metrics"], "on the test splits of all folds together"))
+    for fold in folds:
+        console.print(f"fold {fold['fold']}: {fold['run']}", markup=False, soft_wrap=True)
+        for warning in fold["warnings"]:
+            console.print(f"  warning: {warning}", style="yellow", markup=False)
 
 
 def _headline(point: dict[str, Any]) -> str:
@@ -42,8 +69,8 @@ def _headline(point: dict[str, Any]) -> str:
     ).rstrip()
 
 
-def _metrics(metrics: dict[str, list[dict[str, Any]]]) -> Table:
-    table = Table(title="on the test split, at that threshold", title_justify="left")
+def _metrics(metrics: dict[str, list[dict[str, Any]]], title: str = "on the test split, at that threshold") -> Table:
+    table = Table(title=title, title_justify="left")
     table.add_column("measure", no_wrap=True)
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")
@@ -61,7 +88,7 @@ def _number(value: float | None, unit: str) -> str:
         return "–"
     if unit == "share":
         return f"{100 * value:.2f} %"
-    return f"{value:.4g} {_UNITS.get(unit, unit)}".rstrip()
+    return large_amount(value, unit) or f"{value:.4g} {_UNITS.get(unit, unit)}".rstrip()
 
 
 def _interval(measure: dict[str, Any]) -> str:
@@ -88,18 +115,45 @@ def _streams(rows: list[dict[str, Any]]) -> Table:
 
 
 def _conditions(report: dict[str, Any]) -> Table:
-    """Set test beside its shifted copies, by each measure that a threshold decides."""
+    """Set test beside its shifted copies, worst first, by each measure that a threshold decides."""
     table = Table(title="test and its conditions, at that threshold", title_justify="left")
     table.add_column("condition")
     all_measures = [measure for measures in report["metrics"].values() for measure in measures]
     shown = [measure["name"] for measure in all_measures if _DECIDED & measure["counts"].keys()]
     for name in shown:
         table.add_column(name, justify="right")
-    for condition, judged in {"test": report, **report["conditions"]}.items():
+    for condition, judged in [("test", report), *_worst_first(report["conditions"])]:
         found = {measure["name"]: measure for measures in judged["metrics"].values() for measure in measures}
         cells = [f"{_number(found[name]['value'], found[name]['unit'])}  ({_interval(found[name])})" for name in shown]
         table.add_row(condition, *cells)
     return table
+
+
+def _worst_first(conditions: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return sorted(conditions.items(), key=lambda item: (-_miss(item[1]).get("value", -1.0), item[0]))
+
+
+def _miss(judged: dict[str, Any]) -> dict[str, Any]:
+    """Return the first measure of misses that has a value, empty where none has."""
+    measures = (measure for measures in judged["metrics"].values() for measure in measures)
+    found = (measure for measure in measures if _MISSED in measure["counts"] and measure["value"] is not None)
+    return next(found, {})
+
+
+def _worst(report: dict[str, Any]) -> list[str]:
+    """Name the speaker whom the run misses most and the condition that costs most."""
+    speaker, told = worst_speaker(report.get("speakers", ())), []
+    if speaker is not None:
+        told.append(speaker.sentence())
+    for name, judged in _worst_first(report["conditions"])[:1]:
+        missed, speaker = _miss(judged), worst_speaker(judged.get("speakers", ()))
+        if missed:
+            bounds = "" if missed["low"] is None else f" (95 %: {_interval(missed)})"
+            same = sum(_miss(other).get("value") == missed["value"] for other in report["conditions"].values()) - 1
+            more = f", with {same} more alike" if same else ""
+            told.append(f"Worst condition is {name}{more}: {_number(missed['value'], 'share')} missed{bounds}.")
+            told[-1] += "" if speaker is None else f" There: {speaker.sentence()}"
+    return told
 
 
 def _totals(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from wakekit.artifacts import write_text
 from wakekit.batch import Batch, FeatureBatch, Sources, gather
 from wakekit.checkpoints import Checkpoints
+from wakekit.data import keyword_labels
 from wakekit.errors import PluginError
 from wakekit.geometry import N_CLASSES, assemble, choose_device, context, geometry
 from wakekit.history import History
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from wakekit.settings import Settings
 
 Augment = Callable[[Batch], Batch]
+FACTS = "train.json"
 _FIT_BATCH = 256
 
 
@@ -54,8 +56,14 @@ def train(folder: Path, recipe: Recipe, prepared: Prepared, progress: Progress) 
     for number, weights in enumerate(trained.earlier, 1):
         save_file(_named(weights, task.normalizer), folder / f"pass-{number}.safetensors")
     save_file(_named(trained.weights, task.normalizer), folder / "model.safetensors")
-    facts = {"epochs": trained.epochs, "steps": trained.steps, "keyword_share": _keyword_share(task)}
-    write_text(folder / "train.json", json.dumps(facts, indent=2))
+    facts = {
+        "epochs": trained.epochs,
+        "steps": trained.steps,
+        "keyword_share": _keyword_share(task),
+        "dev_keyword_share": float(keyword_labels(prepared.open("dev").clips.rows).mean()),
+        "warnings": [row["warning"] for row in task.history.rows if "warning" in row],
+    }
+    write_text(folder / FACTS, json.dumps(facts, indent=2))
     checkpoint.unlink(missing_ok=True)
 
 

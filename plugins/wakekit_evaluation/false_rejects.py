@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import attrs
 import numpy as np
 
-from wakekit.data import Measure
-from wakekit.intervals import clustered_proportion, wilson
 from wakekit.statistic import KEYWORD_CLIPS, WORDS, share
+from wakekit_evaluation.at_threshold import share_measure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wakekit.data import Results, StreamResult
+    from wakekit.data import Measure, Results, StreamResult
     from wakekit.run_folder import Run
     from wakekit.statistic import Statistic
 
@@ -33,13 +32,11 @@ class FalseRejects:
         clips = results.clips
         keyword = np.flatnonzero(clips.labels == 1)
         speakers = clips.clusters()
-        below = [
-            (bool(clips.scores[row] < results.operating_point.threshold), speakers[row]) for row in keyword.tolist()
-        ]
-        note = "" if results.operating_point.reachable else "no threshold met the target on dev"
+        accepted = results.accepted()
+        below = [(not accepted[row], speakers[row]) for row in keyword.tolist()]
         return [
-            _measure("false-rejects", "words", words, note, results.seed),
-            _measure("false-rejects-clips", "clips", below, note, results.seed),
+            _measure(results, "false-rejects", "words", words),
+            _measure(results, "false-rejects-clips", "clips", below),
         ]
 
     def statistics(self, run: Run) -> Sequence[Statistic]:
@@ -60,20 +57,7 @@ def _words(result: StreamResult) -> list[tuple[bool, str]]:
     return heard + [(True, miss.speaker or stream.recording()) for miss in result.misses]
 
 
-def _measure(name: str, what: str, outcomes: Sequence[tuple[bool, str]], note: str, seed: int) -> Measure:
+def _measure(results: Results, name: str, what: str, outcomes: Sequence[tuple[bool, str]]) -> Measure:
     missed, speakers = [outcome for outcome, _ in outcomes], [speaker for _, speaker in outcomes]
-    counts: dict[str, float] = {what: len(missed), "missed": sum(missed), "clusters": len(set(speakers))}
-    if not missed:
-        return Measure(name=name, value=None, unit="share", counts=counts, note=f"there are no {what} of the keyword")
-    interval, simple = clustered_proportion(missed, speakers, seed=seed), wilson(sum(missed), len(missed))
-    return Measure(
-        name=name,
-        value=sum(missed) / len(missed),
-        unit="share",
-        low=interval.low,
-        high=interval.high,
-        method=interval.method,
-        simple=(simple.low, simple.high),
-        counts=counts,
-        note=note,
-    )
+    none = f"there are no {what} of the keyword"
+    return share_measure(results, name, missed, speakers, counted="missed", of=what, none=none)
