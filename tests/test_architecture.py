@@ -126,3 +126,16 @@ def test_imports_go_one_way(level: int) -> None:
         ours = {found for found in names if (CORE / f"{found.split('.')[1]}.py").exists()}
         upward = {".".join(found.split(".")[:2]) for found in ours} - below
         assert not upward, (name, upward)
+
+
+def test_first_party_callbacks_keep_to_the_contract() -> None:
+    """A callback knows training only by what `wakekit.callbacks` gives it: nothing of the trainer, nothing private."""
+    entries = [entry for entry in installed().entries("callback") if entry.plugin.name.startswith("wakekit-")]
+    assert len(entries) >= 7
+    trainer = {"loop", "standard", "snapshot", "rehearsal", "validation"}
+    for home in {Path(str(sys.modules[entry.load().__module__].__file__)).parent for entry in entries}:
+        for path in [path for path in modules(home) if path.stem not in trainer]:
+            names = imported(path, typing=True)
+            assert not {name for name in names if name.split(".")[-1] in trainer}, path
+            assert not names & {"wakekit.training", "wakekit.train_stage", "wakekit.recipe"}, path
+            assert "state._" not in path.read_text(), path
