@@ -5,7 +5,11 @@ Audio stays int16 in one flat tensor; a batch of crops is one gather on the devi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import attrs
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -113,3 +117,14 @@ class Sources:
     background: AudioTable
     impulse_responses: AudioTable
     sample_rate: int
+
+
+@attrs.frozen(eq=False)
+class Recorded:
+    """A whole recording after a change: its samples, float32 [n] in [-1, 1], block by block, to be read once.
+
+    It is `time_scale` times as long as it was, to within a sample, and so are the times of the words in it.
+    """
+
+    blocks: Iterator[npt.NDArray[np.float32]]
+    time_scale: float = 1.0

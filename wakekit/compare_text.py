@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wakekit.data import as_json
+from wakekit.units import large_amount
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -136,6 +137,9 @@ def _difference(found: Difference | None, unit: str) -> str:
 def _bounded(value: float | None, low: float | None, high: float | None, unit: str, *, sign: bool = False) -> str:
     if value is None:
         return "–"
+    large = large_amount(value, unit)
+    if large is not None:
+        return large
     scale, end = 100 if unit == "share" else 1, _UNITS.get(unit, unit)
     form = "+.4g" if sign else ".4g"
     number = f"{format(scale * value, form) if value else '0'} {end}".rstrip()

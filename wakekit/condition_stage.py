@@ -1,14 +1,11 @@
 """The condition stage: a copy of the test split's recordings, changed by augmentations.
 
-A recording goes through the augmentations by itself, in blocks of ten seconds (the last takes in what is left; shorter
-recordings are one block), each with draws of its own. An augmentation sees a second beyond both ends of a block, so
-that reverberation runs on from one to the next, and blocks are blended over 50 ms, so that nothing clicks where noise,
-room or level change. What an augmentation measures, as the power behind an SNR, it measures on what it sees.
+Where an augmentation makes a recording longer or shorter, the times of the words in it move with the sound.
 """
 
 from __future__ import annotations
 
-import hashlib
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,59 +13,71 @@ import attrs
 import numpy as np
 import torch
 
-from wakekit.batch import Batch, Draws, Sources
-from wakekit.errors import PluginError, WakekitError
-from wakekit.geometry import N_CLASSES
+from wakekit.artifacts import write_text
+from wakekit.condition_changes import Changer
+from wakekit.data import Clip, Stream
 from wakekit.prepared import Placed, SplitAudio, composed_split, map_audio
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
-    import numpy.typing as npt
-
-    from wakekit.data import Clip, Stream
+    from wakekit.batch import Recorded
     from wakekit.prepared import Prepared, Samples
     from wakekit.progress import Progress
     from wakekit.settings import Condition
 
-    Floats = npt.NDArray[np.float32]
     Row = Clip | Stream
-    Change = Callable[[Batch], Batch]
 
-_BLOCK_SECONDS = 10.0
-_CONTEXT_SECONDS = 1.0
-_BLEND_SECONDS = 0.05
 _SPLIT = "test"
-_CPU = torch.device("cpu")
+_AUDIO, _SPANS = "audio.i16", "spans.json"
 
 
 def make_condition(
     folder: Path, condition: Condition, prepared: Prepared, composed: Path, *, name: str, progress: Progress
 ) -> None:
-    """Change every clip and stream of the test split, composed streams last; leaves `audio.i16`.
+    """Change every clip and stream of the test split, composed streams last; leaves `audio.i16` and `spans.json`.
 
     Noise and rooms come from the test split. What is drawn for a row depends on the seed and the row's content, not on
     the other rows. Raises WakekitError where the split lacks what an augmentation needs.
     """
     data = prepared.open(_SPLIT)
-    changer = _Changer(data, name, condition)
+    changer = Changer(data, name, condition)
     parts = (data, composed_split(composed, data))
+    written: list[_Written] = []
     total = sum(len(part.clips.rows) + len(part.streams.rows) for part in parts)
-    changed = clipped = 0
     task = progress.task(f"changing {_SPLIT} for condition {name}", total)
-    with _one_thread(), (folder / "audio.i16").open("wb") as file, task as advance:
+    with _one_thread(), (folder / _AUDIO).open("wb") as file, task as advance:
         for row, samples in _recordings(parts):
-            differs = False
-            for before, after in changer.blocks(row, samples):
-                whole = np.rint(after * 32768)
-                written = np.clip(whole, -32768, 32767).astype(np.int16)
-                file.write(written.tobytes())
-                clipped += int((written != whole).sum())
-                differs = differs or not np.array_equal(written, before)
-            changed += differs
+            written.append(_write(file, changer.changed(row, samples), samples))
             advance()
+    spans = {"lengths": [one.samples for one in written], "time_scales": [one.time_scale for one in written]}
+    write_text(folder / _SPANS, json.dumps(spans))
+    changed, clipped = sum(one.differs for one in written), sum(one.clipped for one in written)
     progress.note(f"condition {name}: {changed} of {total} recordings changed, {clipped} samples clipped")
+
+
+@attrs.frozen
+class _Written:
+    """What became of a recording: its samples, how many of them were clipped, and whether any differs."""
+
+    samples: int
+    clipped: int
+    differs: bool
+    time_scale: float
+
+
+def _write(file: BinaryIO, made: Recorded, before: Samples) -> _Written:
+    samples, clipped, same = 0, 0, True
+    for block in made.blocks:
+        whole = np.rint(block * 32768)
+        written = np.clip(whole, -32768, 32767).astype(np.int16)
+        file.write(written.tobytes())
+        clipped += int((written != whole).sum())
+        same = same and np.array_equal(written, before[samples : samples + len(block)].numpy())
+        samples += len(block)
+    return _Written(samples, clipped, not same or samples != len(before), made.time_scale)
 
 
 @contextmanager
@@ -83,18 +92,34 @@ def _one_thread() -> Iterator[None]:
 
 
 def changed_split(changed: Path, split: SplitAudio, composed: Path) -> SplitAudio:
-    """Return what `make_condition` left in `changed` as a split: the rows of `split`, then its composed streams."""
-    streams, extra = split.streams, composed_split(composed, split).streams
-    lengths = torch.cat([split.clips.lengths, streams.lengths, extra.lengths])
+    """Return what `make_condition` left in `changed` as a split: the rows of `split`, then its composed streams.
+
+    Durations and the times of words are those of the changed recordings.
+    """
+    spans = json.loads((changed / _SPANS).read_text(encoding="utf-8"))
+    rows = [*split.clips.rows, *split.streams.rows, *composed_split(composed, split).streams.rows]
+    moved = [_retimed(row, scale) for row, scale in zip(rows, spans["time_scales"], strict=True)]
+    lengths = torch.tensor(spans["lengths"], dtype=torch.int64)
     starts, clips = torch.cumsum(lengths, 0) - lengths, len(split.clips.rows)
     return attrs.evolve(
         split,
-        audio=map_audio(changed / "audio.i16"),
-        path=changed / "audio.i16",
-        clips=Placed(split.clips.rows, starts[:clips], lengths[:clips]),
-        streams=Placed((*streams.rows, *extra.rows), starts[clips:], lengths[clips:]),
+        audio=map_audio(changed / _AUDIO),
+        path=changed / _AUDIO,
+        clips=Placed(tuple(moved[:clips]), starts[:clips], lengths[:clips]),
+        streams=Placed(tuple(moved[clips:]), starts[clips:], lengths[clips:]),
         impulse_responses=split.impulse_responses.only([]),
     )
+
+
+def _retimed(row: Row, scale: float) -> Row:
+    """Return a row with its duration and the times of its words scaled."""
+    if scale == 1:
+        return row
+    if isinstance(row, Clip):
+        word = None if row.word is None else (row.word[0] * scale, row.word[1] * scale)
+        return attrs.evolve(row, duration=row.duration * scale, word=word)
+    events = tuple(attrs.evolve(event, start=event.start * scale, end=event.end * scale) for event in row.events)
+    return attrs.evolve(row, duration=row.duration * scale, events=events)
 
 
 def _recordings(parts: tuple[SplitAudio, ...]) -> Iterator[tuple[Row, Samples]]:
@@ -102,60 +127,3 @@ def _recordings(parts: tuple[SplitAudio, ...]) -> Iterator[tuple[Row, Samples]]:
         for place in (part.clips, part.streams):
             for row, start, length in zip(place.rows, place.starts.tolist(), place.lengths.tolist(), strict=True):
                 yield row, part.long(start, length)
-
-
-class _Changer:
-    """The augmentations of a condition, built for a split."""
-
-    def __init__(self, split: SplitAudio, name: str, condition: Condition) -> None:
-        self._name, self._seed, self._rate = name, condition.seed, split.sample_rate
-        sources = Sources(split.background(), split.rooms(), split.sample_rate)
-        self._changes: dict[str, Change] = {}
-        for key, augmentation in condition.augmentations.items():
-            try:
-                self._changes[key] = augmentation.build(sources)
-            except PluginError:
-                raise
-            except WakekitError as error:
-                raise WakekitError(f"condition {name}, which draws from the {_SPLIT} split: {error}") from error
-
-    def blocks(self, row: Row, samples: Samples) -> Iterator[tuple[npt.NDArray[np.int16], Floats]]:
-        """Yield a recording's samples as they were and, in [-1, 1], changed, block by block."""
-        block, context, blend = (round(s * self._rate) for s in (_BLOCK_SECONDS, _CONTEXT_SECONDS, _BLEND_SECONDS))
-        count = max(1, len(samples) // block)
-        ramp = (np.arange(blend, dtype=np.float32) + 0.5) / np.float32(blend)
-        ending = np.empty(0, dtype=np.float32)
-        for index in range(count):
-            first = index * block
-            end = len(samples) if index == count - 1 else first + block
-            last = min(len(samples), end + blend) if index < count - 1 else end
-            low = max(0, first - context)
-            made = self._changed(samples[low : last + context], row, index)[first - low : last - low]
-            if index:
-                made[:blend] += (ending - made[:blend]) * (1 - ramp)
-            yield samples[first:end].numpy(), made[: end - first]
-            ending = made[end - first :]
-
-    def _changed(self, samples: torch.Tensor, row: Row, index: int) -> Floats:
-        """Return float32 [n] of the augmented samples."""
-        length = len(samples)
-        audio = samples.to(torch.float32).div_(32768).unsqueeze(0)
-        draws = Draws(torch.Generator().manual_seed(_draws_seed(self._seed, row, index)), 1, _CPU)
-        batch = Batch(audio, torch.tensor([length]), torch.zeros(1, N_CLASSES), draws)
-        with torch.no_grad():
-            for key, change in self._changes.items():
-                batch = change(batch)
-                if batch.audio.shape != (1, length) or not bool(batch.audio.isfinite().all()):
-                    raise PluginError(
-                        f"condition {self._name}, augmentation {key}: expected {length} finite samples for "
-                        f"{row.audio.name}, got {'x'.join(map(str, batch.audio.shape))}, or some that are not finite"
-                    )
-        made: Floats = batch.audio[0].numpy().copy()
-        return made
-
-
-def _draws_seed(seed: int, row: Row, index: int) -> int:
-    """Return the seed of a block's draws, from what the row holds rather than where it stands."""
-    content = row.sha256 or f"{row.audio.name} {getattr(row, 'offset', 0.0)}"
-    digest = hashlib.sha256(f"{seed}\n{content}\n{index}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") >> 1

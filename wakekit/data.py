@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     FloatArray = npt.NDArray[np.float64]
     IntArray = npt.NDArray[np.int64]
+    BoolArray = npt.NDArray[np.bool_]
 
 POOLS = ("positive", "negative", "hard", "background")
 SPLITS = ("train", "dev", "test")
@@ -264,11 +265,38 @@ class StreamResult:
     negative_hours: float
 
 
+@attrs.frozen(kw_only=True)
+class Cost:
+    """What scoring costs: counts of the network, and the time that a score took where it was measured.
+
+    `model_bytes` are those of the weights as saved, and `macs_per_second` multiply-accumulates per second of a stream.
+    `seconds_per_score` is the median over `calls` scores, one every `hop_seconds` of windows of `window_seconds`, on a
+    `device` with `threads` threads. `latency_seconds` is how much later than a window's own score the scorer's comes.
+    """
+
+    parameters: int
+    macs_per_second: float
+    model_bytes: int
+    seconds_per_score: float
+    calls: int
+    hop_seconds: float
+    window_seconds: float
+    latency_seconds: float
+    device: str
+    threads: int
+
+    @property
+    def real_time_factor(self) -> float:
+        """Seconds of compute per second of audio, where each score is computed by itself."""
+        return self.seconds_per_score / self.hop_seconds
+
+
 @attrs.frozen(eq=False)
 class Results:
     """What metrics read: calibrated scores of a split's clips, its streams after the detector, the operating point.
 
-    `raw` holds the clips' scores before calibration.
+    `raw` holds the clips' scores before calibration, `thresholds` [N] one for each clip where folds with a threshold
+    each are pooled, and then `operating_point.threshold` is nan; `cost` what scoring costs, where it was measured.
     """
 
     raw: ClipScores
@@ -276,6 +304,15 @@ class Results:
     streams: tuple[StreamResult, ...]
     operating_point: OperatingPoint
     seed: int = 0
+    cost: Cost | None = None
+    thresholds: FloatArray | None = None
+
+    def accepted(self) -> BoolArray:
+        """Return for each clip whether its score reaches its threshold, bool [N]."""
+        reached: BoolArray = self.clips.scores >= (
+            self.operating_point.threshold if self.thresholds is None else self.thresholds
+        )
+        return reached
 
 
 def as_json(value: object) -> Any:  # noqa: ANN401

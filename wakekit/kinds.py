@@ -266,6 +266,8 @@ class ThresholdSweep(Protocol):
 class Metric(Protocol):
     """Reads the results of a split and measures.
 
+    Which clips are accepted it asks `results.accepted()`, as pooled folds have a threshold each.
+
     May also have `statistics(run: Run) -> Sequence[Statistic]`: its measures as functions of how often each clip, word
     or stream of a finished run counts, which is what `wakekit compare` needs for differences between runs; see
     `wakekit.statistic`.

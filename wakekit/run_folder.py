@@ -14,7 +14,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from wakekit.data import Measure, OperatingPoint
+from wakekit.data import Cost, Measure, OperatingPoint
 from wakekit.errors import WakekitError
 
 
@@ -95,11 +95,15 @@ class SavedCurve:
 
 @attrs.frozen(eq=False, kw_only=True)
 class Judged:
-    """Measures by the metric's id in the recipe, and a row of counts per stream; `changes` says what a condition is."""
+    """Measures by the metric's id in the recipe, and a row of counts per stream; `changes` says what a condition is.
+
+    `speakers` holds who said words in streams, with how many `words` and how many of them `missed`.
+    """
 
     metrics: Mapping[str, tuple[Measure, ...]]
     streams: tuple[Mapping[str, Any], ...]
     changes: str = ""
+    speakers: tuple[Mapping[str, Any], ...] = ()
 
     def first_value(self, *names: str) -> Measure | None:
         """Return the first of these measures that has a value; None where none has."""
@@ -114,7 +118,10 @@ class Judged:
 
 @attrs.frozen(eq=False, kw_only=True)
 class Run:
-    """A finished run; `test` is what was measured on the test split, `conditions` on shifted copies of it."""
+    """A finished run; `test` is what was measured on the test split, `conditions` on shifted copies of it.
+
+    `cost` is what scoring costs, None where that was not measured.
+    """
 
     folder: Path
     fingerprint: str
@@ -130,6 +137,7 @@ class Run:
     history: tuple[Mapping[str, Any], ...]
     recipe: str
     environment: Mapping[str, Any]
+    cost: Cost | None = None
 
     @property
     def name(self) -> str:
@@ -172,12 +180,26 @@ def _read(folder: Path) -> Run:
         history=tuple(_lines(folder / "history.jsonl")),
         recipe=(folder / "recipe.toml").read_text(encoding="utf-8"),
         environment=environment,
+        cost=_cost(folder / "cost.json"),
     )
+
+
+def _cost(path: Path) -> Cost | None:
+    if not path.is_file():
+        return None
+    table = _json(path)
+    _check_numbers(table, [field.name for field in attrs.fields(Cost) if field.name != "device"])
+    return Cost(**table)
 
 
 def _judged(table: Mapping[str, Any]) -> Judged:
     metrics = {name: tuple(map(_measure, rows)) for name, rows in table["metrics"].items()}
-    return Judged(metrics=metrics, streams=tuple(map(_stream, table["streams"])), changes=table.get("changes", ""))
+    return Judged(
+        metrics=metrics,
+        streams=tuple(map(_stream, table["streams"])),
+        changes=table.get("changes", ""),
+        speakers=tuple(map(_speaker, table.get("speakers", ()))),
+    )
 
 
 def _measure(row: Mapping[str, Any]) -> Measure:
@@ -190,6 +212,12 @@ def _stream(row: Mapping[str, Any]) -> Mapping[str, Any]:
     for name in ("stream", "stream_id", "recording", "composed"):
         row[name]
     _check_numbers(row, ("silence", "hours_without_keyword", "events", "hits", "misses", "false_accepts"))
+    return row
+
+
+def _speaker(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    row["speaker"]
+    _check_numbers(row, ("words", "missed"))
     return row
 
 

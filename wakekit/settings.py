@@ -91,7 +91,7 @@ class Target:
 class Condition:
     """`[conditions.<id>]`: a shifted copy of the test set, made by augmentations of its recordings in their order."""
 
-    augmentations: dict[str, Any] = option(help="augmentations of domain 'waveform', keyed by id")
+    augmentations: dict[str, Any] = option(help="augmentations of domain 'waveform' or 'recording', keyed by id")
     seed: int = option(0, at_least=0, below=2**53, help="seed of what the augmentations draw")
 
     def describe(self) -> str:
@@ -101,7 +101,7 @@ class Condition:
 
 def _options(value: Any) -> str:  # noqa: ANN401
     fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.init}
-    return ", ".join(f"{name} = {_shown(item)}" for name, item in fields.items())
+    return ", ".join(f"{name} = {_shown(item)}" for name, item in fields.items() if item is not None)
 
 
 def _shown(value: object) -> str:

@@ -35,7 +35,7 @@ def print_summary(folder: Path) -> None:
         console.print(_streams(report["streams"]))
     if report["conditions"]:
         console.print(_conditions(report))
-    for number, found in enumerate(report["passes"], 1):
+    for number, found in enumerate(report.get("passes", ()), 1):
         console.print(
             _metrics(found["metrics"], f"the same by the weights of pass {number}, at a threshold of their own")
         )

@@ -1,7 +1,8 @@
 """Counts hits and false accepts of a detector at every threshold that matters.
 
-Counts of events are not monotone in the threshold (a long burst splits in two), so every distinct score is tried from
-the top down; nothing is bisected, and no grid is laid over scores that may all lie near 1.
+Counts of events are not monotone in the threshold (a long burst splits in two), so every distinct level is tried from
+the top down; nothing is bisected, and no grid is laid over scores that may all lie near 1. A level is what a detector
+compares with its threshold: a score, unless its sweeps name other levels, such as means of scores.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wakekit.data import Changes
-from wakekit.errors import WakekitError, blaming
+from wakekit.errors import PluginError, WakekitError, blaming
 from wakekit.events import fire, keywords, negative_hours
 from wakekit.tally import StreamTally
 
@@ -34,7 +35,7 @@ class Curve:
     """What a detector does at each threshold, from the highest down, in each part of the streams.
 
     The parts, `p` of them, share out recordings for false accepts and speakers for words; one part is all. Down to
-    `exact_down_to` every distinct score was tried; what lies below is a coarser grid. `distinct` is how many scores
+    `exact_down_to` every distinct level was tried; what lies below is a coarser grid. `distinct` is how many levels
     there are, and `hours` are free of keywords.
     """
 
@@ -46,7 +47,7 @@ class Curve:
     max_fa_per_hour: float
     distinct: int
     exact: int
-    """How many distinct scores from the top were all tried."""
+    """How many distinct levels from the top were all tried."""
     exact_down_to: float
 
     @property
@@ -99,18 +100,19 @@ def sweep(
     max_fa_per_hour: float = 100.0,
     parts: int = 1,
 ) -> Curve:
-    """Run a detector over calibrated streams at every distinct score from the top down; `tolerance` is in seconds.
+    """Run a detector over calibrated streams at every distinct level from the top down; `tolerance` is in seconds.
 
-    Every distinct score is tried until false accepts exceed `max_fa_per_hour`, and the first 4,096 in any case; of the
-    rest 256 are, evenly spaced by rank. A detector without `sweep` is tried at 200 scores at most, closest together at
-    the top. Raises WakekitError where there is nothing to sweep, or the scores are not at the detector's hop: a coarser
-    hop than in use would hide false accepts.
+    Every distinct level is tried until false accepts exceed `max_fa_per_hour`, and the first 4,096 in any case; of the
+    rest 256 are, evenly spaced by rank. Levels are the distinct scores, or those that the detector's sweeps offer. A
+    detector without `sweep` is tried at 200 scores at most, closest together at the top. Raises WakekitError where
+    there is nothing to sweep, or the scores are not at the detector's hop: a coarser hop than in use would hide false
+    accepts; PluginError for levels that are no numbers.
     """
     _check(detector, streams)
     truths = [keywords(scores, keyword, tolerance=tolerance) for scores in streams]
     hours = np.array([negative_hours(scores, truth) for scores, truth in zip(streams, truths, strict=True)])
-    distinct = np.unique(np.concatenate([scores.scores for scores in streams]))[::-1]
     tried = _Tried(detector, streams, truths, parts)
+    distinct = tried.levels()
     if hasattr(detector, "sweep"):
         ranks = _descend(tried, distinct, max_fa_per_hour * float(hours.sum()))
     else:
@@ -132,7 +134,7 @@ def sweep(
 
 
 def _descend(tried: _Tried, distinct: FloatArray, limit: float) -> IntArray:
-    """Try every distinct score until the false accepts exceed the limit, then a grid; return the ranks tried."""
+    """Try every distinct level until the false accepts exceed the limit, then a grid; return the ranks tried."""
     done, block = 0, _FIRST
     while done < len(distinct):
         false_accepts = tried.lower(distinct[done : done + block])
@@ -161,6 +163,7 @@ class _Tried:
         self, detector: Detector, streams: Sequence[StreamScores], truths: Sequence[Words], parts: int
     ) -> None:
         self.parts = parts
+        self._streams = streams
         recordings = {name: number % parts for number, name in enumerate(dict.fromkeys(_recordings(streams)))}
         self.stream_part = np.array([recordings[name] for name in _recordings(streams)], np.int64)
         self.word_parts = _word_parts(streams, truths, parts)
@@ -176,6 +179,17 @@ class _Tried:
         ]
         self._false_accepts: list[IntArray] = []
         self._hits: list[IntArray] = []
+
+    def levels(self) -> FloatArray:
+        """Return the distinct levels from the highest down."""
+        offered = [getattr(falling, "levels", None) for falling in self._sweeps]
+        if all(offered):
+            with blaming(self._name):
+                found = np.unique(np.concatenate([_numbers(self._name, offer()) for offer in offered if offer]))
+            if len(found):
+                return found[::-1]
+        # Without a level nothing can fire, and a score is as good as any threshold.
+        return np.unique(np.concatenate([scores.scores for scores in self._streams]))[::-1]
 
     def lower(self, thresholds: FloatArray) -> IntArray:
         """Count at each of the thresholds, which go on from where they stopped; return the false accepts [n]."""
@@ -193,6 +207,14 @@ class _Tried:
     def counts(self) -> tuple[IntArray, IntArray]:
         """Return false accepts and hits [parts, n] at all thresholds."""
         return np.concatenate(self._false_accepts, axis=1), np.concatenate(self._hits, axis=1)
+
+
+def _numbers(name: str, levels: object) -> FloatArray:
+    """Refuse what a stranger's sweep may offer as levels by mistake."""
+    found = np.asarray(levels)
+    if found.ndim != 1 or (len(found) and (found.dtype.kind not in "fiu" or np.isnan(found).any())):
+        raise PluginError(f"{name}: expected the levels of its sweep, numbers [n], got {levels!r:.80}")
+    return found.astype(np.float64)
 
 
 def _recordings(streams: Sequence[StreamScores]) -> list[str]:

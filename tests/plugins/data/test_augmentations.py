@@ -14,10 +14,13 @@ from scipy.signal import fftconvolve
 
 from wakekit import Batch, Draws, Sources, WakekitError
 from wakekit.batch import AudioTable
+from wakekit_data.clipping import Clipping
 from wakekit_data.gain import Gain
+from wakekit_data.low_pass import LowPass
 from wakekit_data.noise import Noise, looped
 from wakekit_data.reverb import Reverb
 from wakekit_data.shift import Shift
+from wakekit_data.speed import Speed
 
 RATE = 8000
 CPU = torch.device("cpu")
@@ -58,6 +61,9 @@ AUGMENTATIONS = [
     Reverb(kind="synthetic", rt60_seconds=(0.05, 0.1)),
     Gain(),
     Shift(),
+    Speed(factors=(0.9, 1.0, 1.05)),
+    Clipping(),
+    LowPass(cutoff_hz=(1000, 3000), high_pass_hz=300),
 ]
 each = pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=lambda one: type(one).__name__.lower())
 
@@ -291,7 +297,15 @@ def test_shift_beyond_the_window_leaves_silence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("component", "option"), [(Noise, "snr_db"), (Reverb, "rt60_seconds"), (Reverb, "direct_db"), (Gain, "db")]
+    ("component", "option"),
+    [
+        (Noise, "snr_db"),
+        (Reverb, "rt60_seconds"),
+        (Reverb, "direct_db"),
+        (Gain, "db"),
+        (Clipping, "below_peak_db"),
+        (LowPass, "cutoff_hz"),
+    ],
 )
 def test_ranges_the_wrong_way_round_are_an_error(component: Any, option: str) -> None:
     """The lower value comes first."""
