@@ -54,6 +54,9 @@ def write_run(folder: Path, *, seed: int = 0, keyword: str = "hey nova", speaker
             "metrics": _metrics(rng, missed, words=172, accepts=fas, clips=clips, threshold=point.threshold),
             "streams": [],
             "changes": changes,
+            "speakers": [
+                {"speaker": f"s{one:02d}", "words": 7, "missed": min(7, one * missed // 500)} for one in range(24)
+            ],
         }
         for name, missed, fas, changes in (
             ("cafe", 71, 5, "augmentations.noise.snr_db = [5, 5]"),
@@ -73,6 +76,7 @@ def write_run(folder: Path, *, seed: int = 0, keyword: str = "hey nova", speaker
             "warnings": ["all-zero audio scores above the threshold: this model fires on digital silence"],
             "metrics": metrics,
             "streams": streams,
+            "speakers": _speakers(listens["words"]),
             "conditions": conditions,
         },
     )
@@ -82,6 +86,15 @@ def write_run(folder: Path, *, seed: int = 0, keyword: str = "hey nova", speaker
     write_json(folder / "environment.json", _environment())
     (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
     return folder
+
+
+def _speakers(words: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for word in words:
+        row = rows.setdefault(word["cluster"], {"speaker": word["cluster"], "words": 0, "missed": 0})
+        row["words"] += 1
+        row["missed"] += word["kind"] == "miss"
+    return list(rows.values())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -5,6 +5,8 @@ The arithmetic is float64, in which scores stay distinct up to log-odds of about
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import attrs
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,8 @@ from torch import Tensor, nn
 @attrs.frozen
 class NoCalibration:
     """Take the network's log-odds at their word."""
+
+    repairs_prior: ClassVar[bool] = False
 
     def build(self) -> nn.Module:
         """Return a module that has nothing to fit."""

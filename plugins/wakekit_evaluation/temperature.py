@@ -6,7 +6,7 @@ training leave behind.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 import numpy as np
@@ -15,18 +15,19 @@ from scipy.optimize import brentq
 from scipy.special import expit
 from torch import Tensor, nn
 
-from wakekit import WakekitError
+from wakekit_evaluation.fitting import FLATTEST, checked, one_class
 
 if TYPE_CHECKING:
     from wakekit.data import FloatArray
 
-_FLATTEST = 0.01
 _SHARPEST_LOG_ODDS = 20.0
 
 
 @attrs.frozen
 class Temperature:
     """Divide log-odds by the temperature that makes dev most likely."""
+
+    repairs_prior: ClassVar[bool] = False
 
     def build(self) -> nn.Module:
         """Return the module, at temperature 1 until fitted."""
@@ -50,13 +51,7 @@ class _TemperatureScaling(nn.Module):
         would have it at infinity; it stops at 100. One class alone says nothing about it, which leaves 1. Raises
         WakekitError for no scores at all, and for scores that are not finite.
         """
-        log_odds, targets = scores.detach().double().cpu().numpy(), labels.detach().double().cpu().numpy()
-        if log_odds.shape != targets.shape or not log_odds.size:
-            raise WakekitError(
-                f"expected as many dev scores as labels to fit a temperature, got {log_odds.size} and {targets.size}"
-            )
-        if not np.isfinite(log_odds).all():
-            raise WakekitError("expected finite dev scores to fit a temperature, got nan or infinity")
+        log_odds, targets = checked(scores, labels, what="a temperature")
         self.temperature.fill_(1 / _sharpness(log_odds, targets))
 
     def forward(self, scores: Tensor) -> Tensor:
@@ -65,15 +60,15 @@ class _TemperatureScaling(nn.Module):
 
 def _sharpness(log_odds: FloatArray, targets: FloatArray) -> float:
     """Return 1 / temperature: the root of the cross-entropy's slope, which only rises."""
-    if (targets == targets[0]).all():
+    if one_class(targets):
         return 1.0
 
     def slope(sharpness: float) -> float:
         return float(np.mean(log_odds * (expit(sharpness * log_odds) - targets)))
 
     sharpest = max(1.0, _SHARPEST_LOG_ODDS / max(float(np.abs(log_odds).max()), 1e-6))
-    if slope(_FLATTEST) >= 0:
-        return _FLATTEST
+    if slope(FLATTEST) >= 0:
+        return FLATTEST
     if slope(sharpest) <= 0:
         return sharpest
-    return float(brentq(slope, _FLATTEST, sharpest, xtol=1e-13))
+    return float(brentq(slope, FLATTEST, sharpest, xtol=1e-13))

@@ -222,6 +222,45 @@ def test_a_detector_without_sweep_is_tried_at_some_scores() -> None:
     assert curve.thresholds[-1] == top[-1]
 
 
+@attrs.frozen
+class Levelled(Swept):
+    """A detector that compares half of each score with its threshold, and whose sweep may say so."""
+
+    levels: object = None
+
+    def build(self, threshold: float) -> _Rises:
+        """Start a stream."""
+        return _Rises(2 * threshold)
+
+    def sweep(self, scores: np.ndarray) -> _Changing:
+        """Start above every level."""
+        falling = _Changing(self, scores)
+        if self.levels is not None:
+            falling.levels = lambda: self.levels if isinstance(self.levels, list) else scores / 2  # type: ignore[attr-defined]
+        return falling
+
+
+def test_levels_that_a_sweep_offers_take_the_place_of_scores() -> None:
+    """Each distinct level of all streams is tried from the top; without an offer, or without a level, scores are."""
+    streams = [stream([0.1, 0.9, 0.5, 0.8, 0.1]), stream([0.6, 0.9], name="b.wav")]
+    raw, none, halves = (
+        sweep(Levelled(levels=levels), streams, "nova", tolerance=1.0, max_fa_per_hour=1e6)
+        for levels in (None, [], "halves")
+    )
+    assert halves.thresholds.tolist() == [0.45, 0.4, 0.3, 0.25, 0.05]
+    assert halves.false_accepts.tolist() == [2, 3, 3, 2, 2]
+    assert (halves.distinct, halves.exact, halves.exact_down_to) == (5, 5, 0.05)
+    assert raw.thresholds.tolist() == none.thresholds.tolist() == [0.9, 0.8, 0.6, 0.5, 0.1]
+    assert raw.false_accepts.tolist() == [0, 0, 0, 0, 2]
+
+
+@pytest.mark.parametrize("levels", [[[0.5]], ["0.5"], [np.nan], [None]])
+def test_levels_that_are_no_numbers_are_refused(levels: list[object]) -> None:
+    """What a plugin's sweep offers as levels by mistake is an error that names the detector."""
+    with pytest.raises(PluginError, match="detector Levelled: expected the levels of its sweep, numbers"):
+        sweep(Levelled(levels=levels), [stream([0.5])], "nova", tolerance=1.0)
+
+
 def test_nothing_to_sweep_and_nan_are_refused() -> None:
     """Streams shorter than a window leave nothing to choose a threshold on; nan is no score."""
     for streams in ([], [stream([])]):

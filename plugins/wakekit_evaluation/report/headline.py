@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import attrs
 
 from wakekit.intervals import hours_needed
+from wakekit.worst import worst_speaker
 from wakekit_evaluation.report import text
+from wakekit_evaluation.report.tables import judged_worst_first
 
 if TYPE_CHECKING:
     from wakekit.data import Measure
@@ -33,7 +35,7 @@ class Sentence:
 
 def sentences(run: Run) -> list[Sentence]:
     """Return the headline, then what limits it, each a sentence."""
-    return [Sentence(_result(run), good=True), *_limits(run)]
+    return [Sentence(_result(run), good=True), *_limits(run), *_worst(run)]
 
 
 def tiles(run: Run) -> list[Tile]:
@@ -98,7 +100,30 @@ def _limits(run: Run) -> list[Sentence]:
         found.append(Sentence(f"No threshold met {target} on {point.split}; {told}."))
     if rate is not None and "upper_95" in rate.counts:
         found.append(_shown(rate, point.target_fa_per_hour, target))
-    return found
+    return [*found, *_later(run)]
+
+
+def _later(run: Run) -> list[Sentence]:
+    """Say what the scorer's look back costs."""
+    late = 0.0 if run.cost is None else run.cost.latency_seconds
+    if not late:
+        return []
+    told = f"Its scorer averages over windows that ended earlier: a score comes {late:.3g} s later than a window's own"
+    return [Sentence(f"{told}, as with smoothing by as much, and that is part of the time to detect.")]
+
+
+def _worst(run: Run) -> list[Sentence]:
+    """Name the condition and the speaker with the most misses, in one sentence."""
+    parts, speaker = [], worst_speaker(run.test.speakers)
+    for name, judged in judged_worst_first(run)[1:2]:
+        measure = judged.first_value(*text.MISSES)
+        if measure is not None:
+            parts.append(f"under condition {name} ({text.share(measure.value)} missed)")
+    if speaker is not None and speaker.missed:
+        counts = f"{speaker.missed} of {speaker.words} words missed"
+        luck = "" if speaker.beyond_chance else ", which chance may explain"
+        parts.append(f"with speaker {speaker.name} ({counts}{luck})")
+    return [Sentence(f"It does worst {' and '.join(parts)}.")] if parts else []
 
 
 def _shown(rate: Measure, per_hour: float, target: str) -> Sentence:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from wakekit.worst import worst_speaker
 from wakekit_evaluation.report import breakdowns, headline, players, tables, text
 from wakekit_evaluation.report.figures import plots_by_section
 from wakekit_evaluation.report.theming import inline
@@ -59,6 +60,7 @@ def _numbers(run: Run) -> dict[str, Any]:
             for name, judged in tables.judged_worst_first(run)[1:]
         },
         "worst": tables.worst_condition(run),
+        "worst_speaker": worst_speaker(run.test.speakers),
         "speakers": breakdowns.by_speaker(run),
         "snr": breakdowns.snr_table(run),
         "streams": breakdowns.by_stream(run),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wakekit.intervals import hours_needed, one_sided_upper
+from wakekit.worst import worst_speaker
 from wakekit_evaluation.report import text
 from wakekit_evaluation.report.breakdowns import Table
 from wakekit_evaluation.report.curve_figure import dev_point
@@ -124,15 +125,21 @@ def judged_worst_first(run: Run) -> list[tuple[str, Judged]]:
 
 
 def worst_condition(run: Run) -> str:
-    """Return the sentence that names the condition with the highest miss rate; empty where none has one."""
+    """Return the sentences that name the condition with the highest miss rate, and whom it costs most.
+
+    Empty where no condition has a miss rate.
+    """
     if not run.conditions:
         return ""
     name, judged = judged_worst_first(run)[1]
-    measure = _miss(judged)
+    measure, speaker = _miss(judged), worst_speaker(judged.speakers)
     if measure is None:
         return ""
     bounds = text.interval(measure.low, measure.high, "share")
-    return f"Worst is {name}: {text.share(measure.value)} missed ({text.level(0.95)}: {bounds})."
+    same = sum(_missed(other) == measure.value for other in run.conditions.values()) - 1
+    more = f", with {same} more alike" if same else ""
+    told = f"Worst condition is {name}{more}: {text.share(measure.value)} missed ({text.level(0.95)}: {bounds})."
+    return told if speaker is None else f"{told} There: {speaker.sentence()}"
 
 
 def _miss(judged: Judged) -> Measure | None:
@@ -152,9 +159,18 @@ def conditions_table(run: Run) -> Table:
     rows = []
     for name, judged in judged_worst_first(run):
         measures = (judged.measure(wanted) for wanted in ("false-rejects", "false-rejects-clips", "fa-per-hour"))
-        rows.append((name, *(_two_lines(measure) for measure in measures), judged.changes or text.DASH))
-    columns = ("condition", "missed in streams", "missed clips", "false accepts per hour", "change")
+        cells = [_two_lines(measure) for measure in measures]
+        rows.append((name, *cells, _worst_of(judged), judged.changes or text.DASH))
+    columns = ("condition", "missed in streams", "missed clips", "false accepts per hour", "worst speaker", "change")
     return Table(label="Conditions, worst first", columns=columns, rows=tuple(rows))
+
+
+def _worst_of(judged: Judged) -> str:
+    """Return who is missed most and of how many words, on a line of its own; a dash where no one can be named."""
+    speaker = worst_speaker(judged.speakers)
+    if speaker is None or not speaker.missed:
+        return text.DASH
+    return f"{speaker.name}\n{speaker.missed} of {speaker.words}"
 
 
 def _two_lines(measure: Measure | None) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from wakekit.units import large_amount
+
 if TYPE_CHECKING:
     from wakekit.data import Measure
 
@@ -17,7 +19,7 @@ _TINY = 1e-4
 _SPACE = "\u00a0"  # a number and its unit stay on one line
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MISSES = ("false-rejects", "false-rejects-clips")  # the misses to tell of: in streams, else of clips
-_UNITS = {"area": "", "squared error": "", "1/h": "per hour", "share": "%"}
+_UNITS = {"area": "", "squared error": "", "1/h": "per hour", "share": "%", "s/s": "s per s of audio"}
 _NAMES = {
     "fa-per-hour": "false accepts per hour",
     "false-rejects": "keywords missed in streams",
@@ -30,11 +32,33 @@ _NAMES = {
     "brier-raw": "Brier score before calibration",
     "ece": "calibration error",
     "ece-raw": "calibration error before calibration",
+    "precision": "share of accepted clips that are of the keyword",
+    "recall": "keyword clips accepted",
+    "f1": "F1 of clips",
+    "average-precision": "average precision",
+    "d-prime": "distance of the classes of clips at the threshold (d-prime)",
+    "d-a": "the same over all thresholds (d-a)",
+    "confusion-tp": "keyword clips accepted (true positives)",
+    "confusion-fp": "other clips accepted (false positives)",
+    "confusion-tn": "other clips not accepted (true negatives)",
+    "confusion-fn": "keyword clips not accepted (false negatives)",
+    "false-accepts-clips": "other clips accepted",
+    "time-to-detect": "time from a keyword's end to its detection, median",
+    "time-to-detect-p95": "the same, 95th percentile",
+    "real-time-factor": "compute per second of audio",
+    "compute-per-score": "compute per score",
+    "macs": "multiply-accumulates",
+    "parameters": "parameters of the network",
+    "model-size": "weights",
 }
+_NAMED_WITH = {"false-accepts-clips-": "other clips accepted: ", "frr-at-fpr-": "keyword clips missed at an FPR of "}
 
 
 def measure_name(measure: Measure) -> str:
     """Return what a measure is called in plain words; its own name where there are none."""
+    for start, words in _NAMED_WITH.items():
+        if measure.name.startswith(start):
+            return words + measure.name.removeprefix(start)
     return _NAMES.get(measure.name, measure.name)
 
 
@@ -48,13 +72,16 @@ def bare(value: float | None, unit: str) -> str:
         return _decimals(value, 2) if value < 100 else f"{value:.0f}"  # noqa: PLR2004
     if unit in {"area", "squared error"}:
         return f"{value:.4f}"
-    return f"{value:.4g}"
+    return counted(value) if unit == "clips" else f"{value:.4g}"
 
 
 def amount(value: float | None, unit: str) -> str:
     """Return a number with its unit."""
     if value is None:
         return DASH
+    large = large_amount(value, unit, space=_SPACE)
+    if large is not None:
+        return large
     name = _UNITS.get(unit, unit)
     return f"{bare(value, unit)}{_SPACE}{name}" if name else bare(value, unit)
 

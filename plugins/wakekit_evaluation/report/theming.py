@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID, PAPER = "#1b2330", "#566172", "#dfe4ea", "#fefefe"
 BLUE, ORANGE, PURPLE, TEAL, RED = "#0b5cad", "#b44a00", "#6f42a8", "#00736a", "#b3261e"
+# Lines of one figure differ in colour and in dashes.
+CYCLE: tuple[str, ...] = (BLUE, ORANGE, PURPLE, TEAL)
+LINE_STYLES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1.2)), (0, (6, 1.5, 1, 1.5)))
 _VARIABLES = {
     INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper",
     BLUE: "blue", ORANGE: "orange", PURPLE: "purple", TEAL: "teal", RED: "red",

@@ -17,7 +17,7 @@ def test_every_listed_component_can_be_built_with_its_defaults() -> None:
     """Targets resolve, defaults are valid, and the class has what the kind's contract asks for."""
     contracts = {slot.kind: slot.contract for slot in SLOTS}
     listed = list(wakekit_evaluation.wakekit_components())
-    assert len(listed) == 13
+    assert len(listed) == 23
     for spec in listed:
         module, name = spec.target.split(":")
         component = getattr(import_module(module), name)()

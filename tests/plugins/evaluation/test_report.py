@@ -71,7 +71,7 @@ def test_the_headline_says_what_the_hours_can_show(folder: Path, hours: float, u
     text = page.text
     assert says in text
     limits = [found["class"] for found in page.all("p") if found.get("class", "").startswith("limit")]
-    assert limits == ["limit good" if upper < 1 else "limit"]
+    assert limits == ["limit good" if upper < 1 else "limit", "limit"]
     assert ("the target takes 3.00 h without a single one" in text) == (hours < 1)
 
 
@@ -170,7 +170,27 @@ def test_conditions_stand_worst_first_after_test(whole: Path, page: Page) -> Non
     miss = told["metrics"]["misses"][0]
     assert rows[2][1] == f"{percent(miss['value'])} % {percent(miss['low'])} to {percent(miss['high'])} %"
     assert rows[2][-1] == told["changes"]
-    assert "Worst is telephone: 69.8 % missed" in page.text
+    assert "Worst condition is telephone: 69.8 % missed" in page.text
+    assert "There: Worst speaker is s21, of 24 with 5 words or more: 5 of 7 words missed, 71.4 %" in page.text
+    assert [row[4] for row in rows[1:]] == ["s21 5 of 7", "s22 3 of 7", "s20 2 of 7"]
+
+
+def test_the_worst_speaker_of_test_is_named_with_what_chance_may_do(whole: Path, page: Page) -> None:
+    """Who leads by Wilson's lower end at a level for all speakers at once is named, with counts and interval."""
+    rows = json.loads((whole / "metrics.json").read_text())["speakers"]
+    enough = [row for row in rows if row["words"] >= 5]
+    level = 1 - 0.05 / len(enough)
+    bounds = {
+        row["speaker"]: binomtest(row["missed"], row["words"]).proportion_ci(level, method="wilson") for row in enough
+    }
+    worst = max(enough, key=lambda row: (bounds[row["speaker"]].low, row["missed"] / row["words"]))
+    low, high = (f"{100 * end:.3g}" for end in bounds[worst["speaker"]])
+    assert (
+        f"Worst speaker is {worst['speaker']}, of {len(enough)} with 5 words or more: {worst['missed']} of "
+        f"{worst['words']} words missed, {100 * worst['missed'] / worst['words']:.3g} % (95 % for all {len(enough)} at "
+        f"once: {low} to {high} %"
+    ) in page.text
+    assert "It does worst under condition telephone (69.8 % missed) and with speaker" in page.text
 
 
 def test_recipe_environment_and_warnings_are_all_there(whole: Path, page: Page, html: str) -> None:

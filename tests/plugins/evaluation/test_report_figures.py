@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 import attrs
@@ -16,6 +17,7 @@ from PIL import Image
 from sklearn.metrics import brier_score_loss, det_curve
 
 from tests.report_support import read_lines
+from wakekit.data import Measure
 from wakekit.errors import WakekitError
 from wakekit.run_folder import ScoredClip, read_run
 from wakekit_evaluation.report import text
@@ -24,10 +26,15 @@ from wakekit_evaluation.report.clip_figures import brier, error_rates
 from wakekit_evaluation.report.curve_figure import decade_ticks
 from wakekit_evaluation.report.figures import all_plots, plots_by_section
 from wakekit_evaluation.report.html import Html
+from wakekit_evaluation.report.series_figures import series_plots
+from wakekit_evaluation.report.theming import MUTED
 from wakekit_evaluation.report.toml_markup import highlighted
+from wakekit_evaluation.report.training_figures import training_plots
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from matplotlib.axes import Axes
 
     from wakekit.run_folder import Run
 
@@ -92,6 +99,75 @@ def test_training_and_series_are_drawn_as_they_were_recorded(whole: Path, run: R
     assert (finder.get_xlabel(), finder.get_xscale()) == ("learning rate", "log")
     assert [label.get_text() for label in finder.texts] == ["0.003"]
     assert np.allclose(finder.lines[-1].get_xydata(), [[3e-3, 0.31]])
+
+
+def series(history: list[dict[str, Any]], width: float = 4.0) -> Axes:
+    """Return the drawn axes of a history's one series."""
+    (plot,) = series_plots(history)
+    return plot.draw(width).axes[0]
+
+
+def test_a_series_may_have_several_lines_and_lists_of_points() -> None:
+    """Lists and single numbers of a line are joined in order, each line is named, and what is no number is skipped."""
+    history: list[dict[str, Any]] = [
+        {"series": "s", "line": "a", "x": [1, 2, 3], "y": [4.0, math.nan, 6.0], "x_label": "step"},
+        {"series": "s", "line": "b", "x": [1, 2, 3], "y": [None, 1.0, math.inf]},
+        {"series": "s", "line": "a", "x": 4, "y": 7.0},
+        {"series": "s", "line": "b", "x": 3.5, "y": 0.5, "mark": True},
+        {"series": "nothing", "x": [1, 2], "y": [math.nan, None]},
+    ]
+    axes = series(history)
+    drawn = {line.get_label(): np.asarray(line.get_xydata()).tolist() for line in axes.lines}
+    assert drawn["a"] == [[1, 4], [3, 6], [4, 7]]
+    assert drawn["b"] == [[2, 1]]
+    assert np.asarray(axes.lines[-1].get_xydata()).tolist() == [[3.5, 0.5]]
+    assert axes.get_xlabel() == "step"
+    figure = axes.figure
+    assert [entry.get_text() for legend in figure.legends for entry in legend.get_texts()] == ["a", "b"]
+    assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines[:2]}) == 2
+
+
+@pytest.mark.parametrize("sums_up", [True, False])
+def test_many_lines_stay_readable(*, sums_up: bool) -> None:
+    """Of thirty lines the total stands out, the three largest have a name and colour, and the rest is grey below."""
+    rng = np.random.default_rng(0)
+    history: list[dict[str, Any]] = [
+        {"series": "s", "line": f"layer.{row}", "x": list(range(50)), "y": (row % 7 + rng.random(50) / 9).tolist()}
+        for row in range(4, 34)
+    ]
+    history += [{"series": "s", "line": "total", "x": [0, 49], "y": [9.0, 9.0]}] * sums_up
+    axes = series(history)
+    (legend,) = axes.figure.legends
+    named = [entry.get_text() for entry in legend.get_texts()]
+    means = {row["line"]: float(np.mean(row["y"])) for row in history if row["line"] != "total"}
+    assert named == ["total"] * sums_up + sorted(means, key=means.__getitem__)[-1:-4:-1]
+    lines = {str(line.get_label()): line for line in axes.lines}
+    grey = [line for line in axes.lines if line.get_color() == MUTED]
+    assert len(grey) == 27
+    assert all(line.get_zorder() < lines[name].get_zorder() for line in grey for name in named)
+    assert len({lines[name].get_color() for name in named}) == len(named)
+    if sums_up:
+        assert all(lines["total"].get_linewidth() > 1.5 * lines[name].get_linewidth() for name in named[1:])
+    assert "27 with the lowest values on average are grey" in series_plots(history)[0].caption
+
+
+@given(st.integers(601, 5000), st.integers(0, 2**32 - 1))
+@settings(max_examples=8, deadline=None)
+def test_a_long_line_keeps_its_peaks(count: int, seed: int) -> None:
+    """However long, a line is drawn with few points, its own, in order, its highest and lowest among them."""
+    y = np.random.default_rng(seed).normal(size=count)
+    plot = series([{"series": "s", "x": list(range(count)), "y": y.tolist()}]).lines[0]
+    x, drawn = (np.asarray(part) for part in plot.get_data())
+    assert len(x) <= 600
+    assert np.array_equal(drawn, y[x.astype(int)])
+    assert (np.diff(x) > 0).all()
+    assert (drawn.min(), drawn.max()) == (y.min(), y.max())
+
+
+def test_the_number_of_a_pass_is_no_curve(run: Run) -> None:
+    """A row's pass says where it stands, like its epoch, and is not drawn."""
+    rows = ({"epoch": 0, "pass": 0, "dev_loss": 1.0}, {"epoch": 1, "pass": 1, "dev_loss": 0.5})
+    assert [plot.title for plot in training_plots(attrs.evolve(run, history=rows))] == ["Training: loss"]
 
 
 @settings(max_examples=60, deadline=None)
@@ -196,12 +272,29 @@ def test_another_form_is_refused(run: Run, tmp_path: Path) -> None:
         (0.00123, "1/h", "0.0012 per hour"),
         (0.99964, "area", "0.9996"),
         (0.12345, "s", "0.1235 s"),
+        (123456, "clips", "123456 clips"),
+        (2.71828, "", "2.718"),
         (None, "share", "–"),
     ],
 )
 def test_a_number_reads_one_way(value: float | None, unit: str, reads: str) -> None:
     """Shares are in % with one decimal, rates per hour with two, and what rounding would hide keeps two digits."""
     assert text.amount(value, unit).replace("\u00a0", " ") == reads
+
+
+@pytest.mark.parametrize(
+    ("name", "reads"),
+    [
+        ("f1", "F1 of clips"),
+        ("false-accepts-clips", "other clips accepted"),
+        ("false-accepts-clips-hard", "other clips accepted: hard"),
+        ("frr-at-fpr-0.001", "keyword clips missed at an FPR of 0.001"),
+        ("of-a-stranger", "of-a-stranger"),
+    ],
+)
+def test_a_measure_has_a_name_in_words(name: str, reads: str) -> None:
+    """Also where the name carries a rate, a pool or a label; an unknown measure keeps its own."""
+    assert text.measure_name(Measure(name=name, value=None, unit="")) == reads
 
 
 @pytest.mark.parametrize(
