@@ -117,9 +117,18 @@ class Judged:
 
 
 @attrs.frozen(eq=False, kw_only=True)
+class Pass:
+    """What the weights of a pass before the last gave on test, at an operating point of their own chosen on dev."""
+
+    operating_point: OperatingPoint
+    test: Judged
+
+
+@attrs.frozen(eq=False, kw_only=True)
 class Run:
     """A finished run; `test` is what was measured on the test split, `conditions` on shifted copies of it.
 
+    `passes` are those of training before the last, whose weights the run is about.
     `cost` is what scoring costs, None where that was not measured.
     """
 
@@ -138,6 +147,7 @@ class Run:
     recipe: str
     environment: Mapping[str, Any]
     cost: Cost | None = None
+    passes: tuple[Pass, ...] = ()
 
     @property
     def name(self) -> str:
@@ -181,6 +191,10 @@ def _read(folder: Path) -> Run:
         recipe=(folder / "recipe.toml").read_text(encoding="utf-8"),
         environment=environment,
         cost=_cost(folder / "cost.json"),
+        passes=tuple(
+            Pass(operating_point=OperatingPoint(**table["operating_point"]), test=_judged(table))
+            for table in measured.get("passes", ())
+        ),
     )
 
 

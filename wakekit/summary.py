@@ -34,11 +34,10 @@ def print_summary(folder: Path) -> None:
     if report["streams"]:
         console.print(_streams(report["streams"]))
     if report["conditions"]:
-        console.print(_conditions(report))
-    for number, found in enumerate(report.get("passes", ()), 1):
-        console.print(
-            _metrics(found["metrics"], f"the same by the weights of pass {number}, at a threshold of their own")
-        )
+        beside = [("test", report), *_worst_first(report["conditions"])]
+        console.print(_side_by_side("test and its conditions, at that threshold", "condition", beside))
+    if report.get("passes"):
+        console.print(_passes(report))
     for sentence in _worst(report):
         console.print(sentence, markup=False)
     for warning in report["warnings"]:
@@ -114,18 +113,24 @@ def _streams(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _conditions(report: dict[str, Any]) -> Table:
-    """Set test beside its shifted copies, worst first, by each measure that a threshold decides."""
-    table = Table(title="test and its conditions, at that threshold", title_justify="left")
-    table.add_column("condition")
-    all_measures = [measure for measures in report["metrics"].values() for measure in measures]
+def _passes(report: dict[str, Any]) -> Table:
+    """Set the weights of each pass side by side."""
+    judged = [(f"pass {number}", found) for number, found in enumerate((*report["passes"], report), 1)]
+    return _side_by_side("each pass on test, at a threshold of its own chosen on dev", "weights", judged)
+
+
+def _side_by_side(title: str, what: str, judged: list[tuple[str, dict[str, Any]]]) -> Table:
+    """Return a table of each measure that a threshold decides, a row for each of `judged`."""
+    table = Table(title=title, title_justify="left")
+    table.add_column(what)
+    all_measures = [measure for measures in judged[0][1]["metrics"].values() for measure in measures]
     shown = [measure["name"] for measure in all_measures if _DECIDED & measure["counts"].keys()]
-    for name in shown:
-        table.add_column(name, justify="right")
-    for condition, judged in [("test", report), *_worst_first(report["conditions"])]:
-        found = {measure["name"]: measure for measures in judged["metrics"].values() for measure in measures}
-        cells = [f"{_number(found[name]['value'], found[name]['unit'])}  ({_interval(found[name])})" for name in shown]
-        table.add_row(condition, *cells)
+    for key in shown:
+        table.add_column(key, justify="right")
+    for name, one in judged:
+        found = {measure["name"]: measure for measures in one["metrics"].values() for measure in measures}
+        cells = [f"{_number(found[key]['value'], found[key]['unit'])}  ({_interval(found[key])})" for key in shown]
+        table.add_row(name, *cells)
     return table
 
 

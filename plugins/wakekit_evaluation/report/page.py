@@ -54,6 +54,7 @@ def _numbers(run: Run) -> dict[str, Any]:
         "operating": tables.operating_table(run),
         "settings": tables.settings_table(run),
         "measures": tables.measures_table(run.test, "Every measure on test"),
+        "passes": tables.passes_table(run),
         "conditions": tables.conditions_table(run),
         "condition_measures": {
             name: tables.measures_table(judged, f"Every measure under {name}")

@@ -151,6 +151,23 @@ def _missed(judged: Judged) -> float:
     return -1.0 if measure is None or measure.value is None else measure.value
 
 
+def passes_table(run: Run) -> Table | None:
+    """Return what the weights of each pass gave on test, each at a threshold of its own; None for a single pass."""
+    if not run.passes:
+        return None
+    judged = [*((one.operating_point, one.test) for one in run.passes), (run.operating_point, run.test)]
+    rows = []
+    for number, (point, test) in enumerate(judged, 1):
+        measures = (test.measure(wanted) for wanted in ("false-rejects", "false-rejects-clips", "fa-per-hour", "eer"))
+        on_dev = f"{point.misses} of {point.events} missed, {point.false_accepts} accepted falsely"
+        rows.append((str(number), text.probability(point.threshold), on_dev, *map(_two_lines, measures)))
+    columns = (
+        "pass", "threshold", f"on {run.operating_point.split}", "missed in streams", "missed clips",
+        "false accepts per hour", "EER",
+    )  # fmt: skip
+    return Table(label="Passes of training", columns=columns, rows=tuple(rows))
+
+
 def conditions_table(run: Run) -> Table:
     """Return test and every condition at the frozen operating point, worst first after test.
 
