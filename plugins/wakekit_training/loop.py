@@ -125,6 +125,8 @@ class Training:
                 self._epoch(advance, on=on)
                 on = False
                 self._end_epoch()
+        # What callbacks score at the end of a pass, and what the next begins with, is what the pass is judged by.
+        state.evaluated.load_state_dict(self._kept())
         self._tell("pass_ended")
 
     def _epoch(self, advance: Advance, *, on: bool) -> None:

@@ -20,7 +20,7 @@ from wakekit.prepared import FileSamples, Placed, SplitAudio
 from wakekit.progress import Silence
 from wakekit.recipe import build_component
 from wakekit.registry import installed
-from wakekit.streams import score_clips, score_stream
+from wakekit.streams import score_clip_windows, score_clips, score_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,3 +228,26 @@ def test_a_clips_score_is_the_highest_after_silence(shared: bool) -> None:  # no
         padded[WINDOW - 20 : WINDOW - 20 + length] = audio[start : start + length]
         assert found.scores[row] == pytest.approx(max(one_by_one(net, padded, 20)), abs=1e-5)
     assert found.labels.tolist() == [0, 1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("limit", [2_000_000, 1500])
+def test_every_window_of_a_clip_has_its_time(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Window k of a clip ends k + 1 hops after its start, for the clips asked for, whether scored together or alone."""
+    monkeypatch.setattr(streams, "_BATCH_SAMPLES", limit)
+    lengths = [57, 1700, 140, 900]
+    audio = np.random.default_rng(8).integers(-9999, 9999, sum(lengths)).astype(np.int16)
+    starts = np.cumsum([0, *lengths[:-1]])
+    clips = tuple(Clip(audio=f"{n}", duration=1, label="x", pool="negative") for n in range(len(lengths)))
+    none = Placed((), torch.zeros(0, dtype=torch.int64), torch.zeros(0, dtype=torch.int64))
+    placed = Placed(clips, torch.from_numpy(starts), torch.tensor(lengths))
+    split = SplitAudio("dev", "x", 1000, torch.from_numpy(audio), placed, none, none)
+    net, seen = network(shared=True), []
+    for rows, found in score_clip_windows(net, Plain(), split, torch.tensor([3, 0, 1]), window=WINDOW, hop=20):
+        for row, scores in zip(rows.tolist(), found, strict=True):
+            seen.append(row)
+            count = -(-lengths[row] // 20)
+            padded = np.zeros(WINDOW - 20 + 20 * count, dtype=np.int16)
+            padded[WINDOW - 20 : WINDOW - 20 + lengths[row]] = audio[starts[row] : starts[row] + lengths[row]]
+            np.testing.assert_allclose(scores[:count], one_by_one(net, padded, 20), atol=1e-5)
+            assert np.isneginf(scores[count:]).all()
+    assert sorted(seen) == [0, 1, 3]

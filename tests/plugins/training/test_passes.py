@@ -125,6 +125,28 @@ def test_a_pass_begins_anew_but_for_the_weights() -> None:
     assert [row["pass"] for row in given.history.rows] == [0, 0, 1, 1, 2, 2]
 
 
+def test_the_kept_weights_are_what_a_pass_ends_with() -> None:
+    """With `keep = "best"` callbacks see, and the next pass begins with, the best epoch's weights."""
+    seen: list[dict[str, Tensor]] = []
+
+    def look(state: TrainingState) -> None:
+        seen.append({name: value.clone() for name, value in state.evaluated.state_dict().items()})
+
+    def spoil(state: TrainingState) -> None:
+        if state.pass_epoch == 2:
+            for parameter in state.model.parameters():
+                parameter.data.normal_(generator=torch.Generator().manual_seed(0)).mul_(50)
+
+    callbacks = {
+        "spoil": Watch(spoil, "epoch_ended"),
+        "end": Watch(look, "pass_ended"),
+        "go": Watch(look, "pass_started"),
+    }
+    found = Standard(epochs=3, passes=2, keep="best").fit(task(callbacks=callbacks))
+    assert equal(found.earlier[0], seen[1])
+    assert equal(found.earlier[0], seen[2])
+
+
 def test_a_callback_may_ask_for_fresh_weights() -> None:
     """After `restart` the next pass starts from the initial weights, not from those trained."""
     seen: list[dict[str, Tensor]] = []
