@@ -37,7 +37,8 @@ made = lambda kind, **options: build_component(installed(), kind, options).value
 frontend = made("frontend", type="log-mel", n_mels=10, frame_seconds=0.04, hop_seconds=0.04)
 network = Network(
     frontend=frontend.build(16000), normalizer=made("normalizer", type="none").build(10),
-    model=made("model", type="ds-cnn", channels=4, blocks=0).build(10, 2), window=16000, window_frames=25, frame_hop=640,
+    model=made("model", type="ds-cnn", channels=4, blocks=0).build(10, 2), window=16000,
+    window_frames=25, frame_hop=640,
     sample_rate=16000, shared=True,
 ).eval()
 manifest = Manifest(keyword="x", clips=(), streams=(Stream(audio=recording, duration=seconds, split="test"),))

@@ -61,8 +61,14 @@ def network(*, shared: bool) -> Network:
     model = nn.Sequential(nn.Flatten(), nn.Linear(2 * WINDOW_FRAMES, 3))
     normalizer: nn.Module = nn.Identity() if shared else Peak()
     return Network(
-        frontend=Frames(), normalizer=normalizer, model=model, window=WINDOW, window_frames=WINDOW_FRAMES,
-        frame_hop=HOP, sample_rate=1000, shared=shared,
+        frontend=Frames(),
+        normalizer=normalizer,
+        model=model,
+        window=WINDOW,
+        window_frames=WINDOW_FRAMES,
+        frame_hop=HOP,
+        sample_rate=1000,
+        shared=shared,
     ).eval()
 
 
