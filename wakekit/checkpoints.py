@@ -6,6 +6,7 @@ device or another number of threads is not gone on from, because it would not gi
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import time
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from wakekit.artifacts import replacing
+from wakekit.errors import WakekitError
 from wakekit.tree import load_tree, save_tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+_FORMAT = 1
 _SECONDS = "WAKEKIT_CHECKPOINT_SECONDS"
 # No more than this share of the time goes into writing.
 _COST = 0.02
@@ -29,8 +32,8 @@ class Checkpoints:
 
     def __init__(self, path: Path | None = None, *, device: torch.device | None = None, seconds: float = 20.0) -> None:
         self._path = path
-        self._world = [str(torch.__version__), platform.machine(), str(device), torch.get_num_threads()]
-        self._seconds = float(os.environ.get(_SECONDS, seconds))
+        self._world = [_FORMAT, str(torch.__version__), platform.machine(), str(device), torch.get_num_threads()]
+        self._seconds = _seconds(seconds)
         self._next = time.monotonic() + self._seconds
 
     def due(self) -> bool:
@@ -53,3 +56,15 @@ class Checkpoints:
             return None
         found = load_tree(self._path)
         return found["tree"] if found["world"] == self._world else None
+
+
+def _seconds(usual: float) -> float:
+    """Return how often to keep one: what the environment says, or the usual."""
+    told = os.environ.get(_SECONDS, "")
+    try:
+        found = float(told or usual)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < math.inf:
+        raise WakekitError(f"{_SECONDS}: expected seconds between checkpoints, 0 for every step, got {told!r}")
+    return found

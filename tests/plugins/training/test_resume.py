@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.training_support import rows, task
-from wakekit import Hooks, TrainingState
+from wakekit import Hooks, TrainingState, WakekitError
 from wakekit.checkpoints import Checkpoints
 from wakekit.history import History
 from wakekit.registry import installed
@@ -115,3 +115,11 @@ def test_a_checkpoint_of_another_world_is_not_gone_on_from(tmp_path: Path) -> No
             trained(tmp_path, kill_at=6)
     finally:
         torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("told", ["often", "-1", "nan", "inf"])
+def test_a_wrong_interval_is_refused(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    """The variable that sets how often checkpoints are kept takes seconds."""
+    monkeypatch.setenv("WAKEKIT_CHECKPOINT_SECONDS", told)
+    with pytest.raises(WakekitError, match="WAKEKIT_CHECKPOINT_SECONDS: expected seconds"):
+        Checkpoints()
