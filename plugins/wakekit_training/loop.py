@@ -39,7 +39,7 @@ class Training:
         self.schedule: torch.optim.lr_scheduler.LRScheduler | None = None
         self.loss = task.loss.build()
         self.hooks: dict[str, Hooks] = {name: callback.build() for name, callback in task.callbacks.items()}
-        self.rows = task.train
+        self.rows, self.settled = task.train, 0
         self.extra: list[ExtraRows] = []
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.losses = torch.zeros(0)
@@ -76,7 +76,10 @@ class Training:
         else:
             self._go_on(saved)
         self._tell("fit_started")
-        self.rates = [group["lr"] for group in self.optimizer.param_groups] if saved is None else saved["rates"]
+        if saved is None:
+            self.initial, self.rates = copied(self.model), [group["lr"] for group in self.optimizer.param_groups]
+        else:
+            self.initial, self.rates = saved["initial"], saved["rates"]
         while True:
             self._start_pass(saved)
             self._pass(on=saved is not None)
@@ -92,8 +95,7 @@ class Training:
         """Stand where the checkpoint was written, with the rows that had been added by then."""
         for name, value in saved["position"].items():
             setattr(self.state, name, value)
-        for extra in extra_rows(saved):
-            self._extend(extra)
+        self.extra = extra_rows(saved)
         self.task.progress.note(f"training goes on after step {self.state.step}")
 
     def _start_pass(self, saved: dict[str, Any] | None) -> None:
@@ -107,6 +109,7 @@ class Training:
             self.optimizer = state.optimizer = self.task.optimizer.build(self.model)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate
+        self._settle_rows(len(self.extra) if saved is None else saved["settled"])
         state.steps = self._pass_steps(state.epoch - state.pass_epoch)
         self.schedule = self.task.schedule.build(self.optimizer, state.steps)
         self.losses = torch.zeros(state.steps, device=self.task.device)
@@ -115,6 +118,8 @@ class Training:
         self._tell("pass_started")
         if saved is not None:
             restore(self, saved)
+        elif self.settled:
+            self._check_visited()
 
     def _pass(self, *, on: bool) -> None:
         state = self.state
@@ -127,6 +132,8 @@ class Training:
                 self._end_epoch()
         # What callbacks score at the end of a pass, and what the next begins with, is what the pass is judged by.
         state.evaluated.load_state_dict(self._kept())
+        if state.pass_number < state.passes - 1:
+            state.model.load_state_dict(self._kept())
         self._tell("pass_ended")
 
     def _epoch(self, advance: Advance, *, on: bool) -> None:
@@ -157,7 +164,7 @@ class Training:
         self._tell("epoch_ended")
         numbers = validated(self.task, state.evaluated)
         if not math.isfinite(numbers["dev_loss"]):
-            raise DivergedError(state.epoch, state.step - 1, self.kept)
+            raise self._diverged(state.step - 1)
         if self.options.keep == "last" or numbers["dev_loss"] < self.best:
             self.best, self.kept = numbers["dev_loss"], copied(state.evaluated)
         row = {
@@ -175,6 +182,9 @@ class Training:
 
     def step(self, batches: list[Tensor], draws: torch.Generator, *, rehearsed: bool = False) -> Tensor:
         """Take one optimizer step on the rows of some batches, each row counting alike; return the loss."""
+        if not self.model.training:
+            # A callback has asked for `network`, which puts the model into inference.
+            self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         rows, total = sum(map(len, batches)), torch.zeros((), device=self.task.device)
         for chosen in batches:
@@ -184,7 +194,7 @@ class Training:
         if not rehearsed:
             self._tell("gradients_ready")
         self.optimizer.step()
-        if self.schedule is not None:
+        if self.schedule is not None and not rehearsed:
             self.schedule.step()
         return total
 
@@ -228,12 +238,22 @@ class Training:
         return torch.Generator().manual_seed(mixed % 2**63)
 
     def _add_rows(self, extra: ExtraRows) -> None:
-        self._extend(extra)
+        self.extra.append(extra)
         write_added_rows(self.task.folder, self.extra)
 
-    def _extend(self, extra: ExtraRows) -> None:
-        self.rows = self.rows.extended(extra, self.task.audio)
-        self.extra.append(extra)
+    def _settle_rows(self, count: int) -> None:
+        """Train on the first `count` tables of added rows from now on."""
+        for extra in self.extra[self.settled : count]:
+            self.rows = self.rows.extended(extra, self.task.audio)
+        self.settled = count
+
+    def _check_visited(self) -> None:
+        """Say so where the sampler leaves out what was added: a share of 0 would waste it without a word."""
+        visited = torch.cat([rows for batches in self._epoch_steps(self.state.epoch) for rows in batches])
+        if not bool((visited >= len(self.task.train)).any()):
+            pools = ", ".join(sorted({extra.pool for extra in self.extra[: self.settled]}))
+            added = len(self.rows) - len(self.task.train)
+            self._warn(f"the sampler visits none of the {added} rows that were added: give the pool {pools} a share")
 
     def _warn(self, sentence: str) -> None:
         self.task.progress.note(sentence)
@@ -241,8 +261,12 @@ class Training:
 
     def _kept(self) -> dict[str, Tensor]:
         if self.kept is None:
-            raise DivergedError(self.state.epoch, self.state.step, None)
+            raise self._diverged(self.state.step)
         return self.kept
+
+    def _diverged(self, step: int) -> DivergedError:
+        good = self.kept if self.kept is not None or not self.earlier else self.earlier[-1]
+        return DivergedError(self.state.epoch, step, good)
 
     def _check_finite(self) -> None:
         end = self.state.pass_step
@@ -250,7 +274,7 @@ class Training:
         bad = ~torch.isfinite(self.losses[first:end])
         if bool(bad.any()):
             step = self.state.step - end + first + int(bad.int().argmax())
-            raise DivergedError(self.state.epoch, step, self.kept)
+            raise self._diverged(step)
 
     def _tell(self, hook: str, *more: object) -> None:
         for name, hooks in self.hooks.items():

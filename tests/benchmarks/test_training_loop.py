@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import statistics
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from wakekit.checkpoints import Checkpoints
+from wakekit.history import History
+from wakekit.prepared import Placed, SplitAudio
 from wakekit.progress import Silence
 from wakekit.registry import installed
 from wakekit.rows import Rows
@@ -53,7 +57,8 @@ def task(train: Rows, dev: Rows) -> TrainTask:
         optimizer=component("optimizer", "adamw"), schedule=component("schedule", "cosine"),
         sampler=component("sampler", "shuffle", batch_size=BATCH), callbacks={}, waveform_augmentations=(),
         feature_augmentations=(), device=torch.device("cpu"), precision="float32", seed=0, progress=Silence(),
-        record=lambda _row: None,
+        audio=SplitAudio("train", "word", RATE, train.audio, *[Placed((), train.start[:0], train.start[:0])] * 3),
+        network=lambda model: model, history=History(), checkpoints=Checkpoints(), folder=Path(),
     )  # fmt: skip
 
 

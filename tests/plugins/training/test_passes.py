@@ -15,6 +15,7 @@ from wakekit import ExtraRows, Hooks, TrainingState, WakekitError
 from wakekit.errors import PluginError
 from wakekit.history import History
 from wakekit_training.adamw import AdamW
+from wakekit_training.balanced import Balanced
 from wakekit_training.cosine import Cosine
 from wakekit_training.shuffle import Shuffle
 from wakekit_training.standard import Standard
@@ -203,6 +204,21 @@ def test_added_rows_are_trained_on_from_the_next_pass(tmp_path: Path, elsewhere:
     assert torch.equal(audio, given.train.crop(torch.tensor([3, 7]), torch.zeros(2))[0])
     assert real.tolist() == [WINDOW, WINDOW]
     assert found.earlier
+
+
+def test_rows_that_no_sampler_visits_are_reported(tmp_path: Path) -> None:
+    """T21: a sampler that leaves the pool of added rows out wastes them, which is said."""
+
+    def end(state: TrainingState) -> None:
+        if state.pass_number == 0:
+            state.add_rows(mined([3, 5, 7]))
+
+    for ratio, told in (((1.0, 1.0, 0.0), 1), ((1.0, 1.0, 1.0), 0)):
+        given = task(sampler=Balanced(ratio=ratio, batch_size=12), callbacks={"end": Watch(end, "pass_ended")})
+        Standard(epochs=1, passes=2).fit(attrs.evolve(given, folder=tmp_path))
+        warnings = [row["warning"] for row in given.history.rows if "warning" in row]
+        assert len(warnings) == told
+        assert all("visits none of the 3 rows that were added: give the pool hard a share" in one for one in warnings)
 
 
 @pytest.mark.parametrize("count", [90, 70, 33])
