@@ -34,7 +34,7 @@ LAYERS = (
     ("prepared", "operating", "sweep"),
     ("tally",),
     ("recipe", "compare_intervals", "artifacts", "audio", "leakage", "events", "curves", "network", "worst", "tree"),
-    ("detector_settings", "variants"),
+    ("detector_settings", "variants", "recipe_table"),
     ("converter", "manifest", "intervals", "settings", "statistic"),
     ("manifest_line",),
     ("layers",),

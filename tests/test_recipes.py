@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from wakekit.layers import shipped_recipes
-from wakekit.recipe import dump, load_recipe
+from wakekit.recipe import load_recipe
+from wakekit.recipe_table import dump
 from wakekit.registry import installed
 
 if TYPE_CHECKING:

@@ -67,6 +67,9 @@ class Store:
         for leftover in (folder,) if resumes else (working, folder):
             shutil.rmtree(leftover, ignore_errors=True)
         working.mkdir(exist_ok=resumes)
+        # What a killed `replacing` left; only this process works here.
+        for leftover in [path for path in working.rglob(".*") if path.is_file()]:
+            leftover.unlink()
         try:
             make(working)
             sizes = {

@@ -14,18 +14,21 @@ hooks of `Hooks` are called in this order, and where there are several callbacks
     fit_ended
 
 A callback reads all of `TrainingState`. It may change: weights, buffers and gradients of `model`; the learning rates of
-`optimizer`; `evaluated`, the module that is validated and saved; `stop`, which ends the pass after this epoch;
-`restart`, which begins the next pass from fresh weights. It may call `record`, `warn`, `rehearse`, `network` and
-`add_rows`, and write files into `folder`, which is kept as `training/` in the run's folder. Nothing else: it draws from
-no global random state, and no detector, calibrator or operating point is within its reach.
+`optimizer`, of which the schedule scales those that `fit_started` leaves and sets its own after every step;
+`evaluated`, the module that is validated and saved, which is `model` when a pass begins; `stop`, which ends the pass
+after this epoch; `restart`, which begins the next pass from the weights that the first began with. It may call
+`record`, `warn`, `rehearse`, `network` and `add_rows`, and write files into `folder`, which is kept as `training/` in
+the run's folder. Nothing else: it draws from no global random state, and no detector, calibrator or operating point is
+within its reach.
 
 A training that was killed goes on from its last checkpoint, to the same weights bit for bit. Model, optimizer,
 schedule, random state, rows and history are restored by the trainer; what a callback remembers from one step to
 another it gives in `state_dict` and takes back in `load_state_dict`. When training goes on, `fit_started` and
-`pass_started` are called with `state.step` above 0, then `load_state_dict`.
+`pass_started` are called with `state.pass_step` above 0, then `load_state_dict`; what they record, ask for or add on
+the way does not count again. Files stay as they were at the kill, so write them anew rather than append.
 
-A callback that raises ends the training with its name and line; the last checkpoint stays, and the same command goes on
-from there.
+A callback that raises ends the training with its name and line, or in the words of a WakekitError or OSError; the last
+checkpoint stays, and the same command goes on from there.
 
 A complete one, `Component("callback", "weight-noise", "acme_wake.weight_noise:WeightNoise", summary="…")`:
 
@@ -100,6 +103,16 @@ class ExtraRows:
     label: int = 0
     pool: str = "hard"
 
+    def __attrs_post_init__(self) -> None:
+        """Refuse positions that are no int64, and fields that are not all as long as each other."""
+        fields = {"start": self.start, "slack": self.slack, "low": self.low, "high": self.high}
+        for name, value in fields.items():
+            if value.dtype != torch.int64 or value.dim() != 1 or value.device.type != "cpu":
+                raise TypeError(f"{name}: expected int64 [n] on the CPU, got {value.dtype} {list(value.shape)}")
+        counts = {name: len(value) for name, value in fields.items()} | {"provenance": len(self.provenance)}
+        if len(set(counts.values())) > 1:
+            raise ValueError(f"expected as many of each, got {counts}")
+
 
 @attrs.define(eq=False, kw_only=True)
 class TrainingState:
@@ -123,11 +136,11 @@ class TrainingState:
     """The train split: its clips, its streams and where they lie in one flat tensor."""
     folder: Path
     record: Callable[[Mapping[str, Any]], None]
-    """Add a row of JSON data to `history.jsonl`.
+    """Add a row of JSON data to `history.jsonl`; numbers that are not finite become null, arrays become lists.
 
     A curve that the report shall draw has the keys `series` (its name), `x` and `y` (a number, or lists of as many),
-    and where wanted `line` (one of several lines in the figure), `x_label`, `x_log` (true for a logarithmic axis) and
-    `mark` (true for a point to mark).
+    and where wanted `line` (one of several lines in the figure), `x_label`, `y_label` (the series' name unless given),
+    `x_log` (true for a logarithmic axis) and `mark` (true for a point to mark).
     """
     warn: Callable[[str], None]
     """Tell the user one sentence, now and in the report."""
@@ -140,7 +153,7 @@ class TrainingState:
     network: Callable[[], Network]
     """Return frontend, normalizer and `evaluated` as one module in inference, from audio to log-odds."""
     add_rows: Callable[[ExtraRows], None]
-    """Add rows to train on from the next pass on."""
+    """Add rows to train on from the next pass on, whenever in this one it is called."""
     pass_number: int = 0
     epoch: int = 0
     step: int = 0

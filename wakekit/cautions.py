@@ -34,9 +34,12 @@ def prior_shift(recipe: Recipe, facts: Mapping[str, float]) -> list[str]:
     """Return a sentence where training counted the keyword much more, or less, than dev holds it.
 
     `facts` has `keyword_share`, the keyword's share of the loss's weight in training, and `dev_keyword_share`, its
-    share of dev's clips. One temperature cannot repair a shift of the prior.
+    share of dev's clips. One temperature cannot repair a shift of the prior, and clips of one class alone calibrate
+    nothing.
     """
     trained, held = facts["keyword_share"], facts["dev_keyword_share"]
+    if held in {0.0, 1.0}:
+        return _uncalibrated(recipe, "none" if held == 0.0 else "all")
     shift = _log_odds(trained) - _log_odds(held)
     if _repairs(recipe) or _class_weighting(recipe) or abs(shift) <= math.log(_LARGE):
         return []
@@ -44,6 +47,16 @@ def prior_shift(recipe: Recipe, facts: Mapping[str, float]) -> list[str]:
         f"the keyword had {trained:.0%} of the weight in training and is {held:.0%} of dev's clips: the odds are "
         f"shifted by a factor of {math.exp(abs(shift)):.2g}, which the calibrator {_calibrator(recipe)} cannot undo; "
         "use one with a bias, as platt"
+    )
+    return [told]
+
+
+def _uncalibrated(recipe: Recipe, share: str) -> list[str]:
+    if not hasattr(recipe["calibrator"].build(), "fit"):
+        return []
+    told = (
+        f"{share} of dev's clips are of the keyword, which tells the calibrator {_calibrator(recipe)} nothing: "
+        "probabilities are as the network gives them; add clips of the other class to dev"
     )
     return [told]
 

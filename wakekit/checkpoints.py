@@ -21,7 +21,7 @@ from wakekit.tree import load_tree, save_tree
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FORMAT = 1
+_FORMAT = 2
 _SECONDS = "WAKEKIT_CHECKPOINT_SECONDS"
 # No more than this share of the time goes into writing.
 _COST = 0.02

@@ -119,10 +119,12 @@ def _check(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
     from wakekit.cautions import cautions  # noqa: PLC0415
     from wakekit.geometry import geometry  # noqa: PLC0415
+    from wakekit.variants import in_variant  # noqa: PLC0415
 
     geometry(recipe)
-    for variant in recipe.variants.values():
-        geometry(variant)
+    for name, variant in recipe.variants.items():
+        with in_variant(name):
+            geometry(variant)
     count = len(recipe.single) + sum(map(len, recipe.many.values()))
     beside = f", {len(recipe.variants)} variants to set against it" if recipe.variants else ""
     print(f"{options.recipe}: ok, {count} components{beside}")
@@ -132,7 +134,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from wakekit.recipe import dump, origins_text  # noqa: PLC0415
+    from wakekit.recipe_table import dump, origins_text  # noqa: PLC0415
 
     recipe = _recipe(options)
     print(origins_text(recipe) if options.origin else dump(recipe), end="")

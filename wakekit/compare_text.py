@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from wakekit.data import as_json
-from wakekit.units import large_amount
+from wakekit.units import large_amount, plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,7 +130,7 @@ def _difference(found: Difference | None, unit: str) -> str:
     text = _bounded(found.value, found.low, found.high, unit, sign=True)
     if found.ratio is None:
         return text
-    ratio, low, high = ("∞" if number is None else f"{number:.3g}" for number in found.ratio)
+    ratio, low, high = ("∞" if part is None else plain_number(part, 3) for part in found.ratio)
     return f"{text}\nratio {ratio} [{low}, {high}]"
 
 
@@ -141,12 +141,15 @@ def _bounded(value: float | None, low: float | None, high: float | None, unit: s
     if large is not None:
         return large
     scale, end = 100 if unit == "share" else 1, _UNITS.get(unit, unit)
-    form = "+.4g" if sign else ".4g"
-    number = f"{format(scale * value, form) if value else '0'} {end}".rstrip()
+    plus = "+" if sign else ""
+
+    def written(amount: float) -> str:
+        return plain_number(scale * amount, sign=plus) if amount else "0"
+
+    text = f"{written(value)} {end}".rstrip()
     if low is None or high is None:
-        return number
-    ends = [format(scale * bound, form) if bound else "0" for bound in (low, high)]
-    return f"{number} [{', '.join(ends)}]"
+        return text
+    return f"{text} [{written(low)}, {written(high)}]"
 
 
 def _notes(rows: Sequence[Row], letters: Sequence[str]) -> Iterable[str]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wakekit.units import plain_number
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -117,8 +119,9 @@ def _one_sided(first: tuple[str, Heard], other: tuple[str, Heard]) -> Iterator[s
     if None in numbers or less.unit != more.unit:
         return
     if less.fa_per_hour < more.fa_per_hour and less.missed > more.missed:  # type: ignore[operator]
+        rates = " and ".join(plain_number(side.fa_per_hour or 0.0, 3) for side in (less, more))
         yield (
-            f"{quiet} has fewer false accepts than {eager} ({less.fa_per_hour:.3g} and {more.fa_per_hour:.3g} per "
+            f"{quiet} has fewer false accepts than {eager} ({rates} per "
             f"hour), but it also hears fewer keywords (misses {less.missed:.1%} and {more.missed:.1%} of the "
             f"{less.unit}): neither is better by that; compare them at the same rate"
         )

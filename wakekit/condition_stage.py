@@ -19,7 +19,7 @@ from wakekit.data import Clip, Stream
 from wakekit.prepared import Placed, SplitAudio, composed_split, map_audio
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import BinaryIO
 
@@ -32,6 +32,16 @@ if TYPE_CHECKING:
 
 _SPLIT = "test"
 _AUDIO, _SPANS = "audio.i16", "spans.json"
+
+
+def check_conditions(conditions: Mapping[str, Condition], prepared: Prepared) -> None:
+    """Raise WakekitError where the test split lacks what a condition draws from: no training need go before that.
+
+    It reads which recordings the split has, and none of them.
+    """
+    data = prepared.open(_SPLIT)
+    for name, condition in conditions.items():
+        Changer(data, name, condition)
 
 
 def make_condition(

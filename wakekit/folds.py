@@ -20,7 +20,8 @@ from wakekit.fingerprint import digest
 from wakekit.judge_stage import results_of
 from wakekit.measured import measured
 from wakekit.pipeline import run
-from wakekit.recipe import dump, load_recipe
+from wakekit.recipe import load_recipe
+from wakekit.recipe_table import dump
 from wakekit.run_rows import clip_rows, event_rows, stream_row, write_lines
 from wakekit.score_stage import read_scores
 

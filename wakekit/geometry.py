@@ -52,7 +52,7 @@ def geometry(recipe: Recipe) -> Geometry:
         )
     if frame_hop < 1:
         raise _refusal(recipe, ("frontend", "hop_seconds"), "expected a hop of at least one sample")
-    if round(hop) < frame_hop or round(hop) % frame_hop or not math.isclose(hop, round(hop), abs_tol=1e-6):
+    if round(hop) < frame_hop or not _multiple(hop, frame_hop):
         raise _refusal(
             recipe,
             ("detector", "hop_seconds"),
@@ -65,7 +65,19 @@ def geometry(recipe: Recipe) -> Geometry:
             ("loss", "type"),
             "the model gives a score per frame, and this loss takes one per window; use one for frames, as max-pooling",
         )
+    for shift in getattr(recipe["scorer"], "earlier_seconds", ()):
+        if not _multiple(shift * rate, frame_hop):
+            raise _refusal(
+                recipe,
+                ("scorer",),
+                f"a shift of {shift:g} s is no multiple of frontend.hop_seconds, {frame_hop / rate:g} s, and no window "
+                "ends so much earlier; make it one",
+            )
     return Geometry(window, 1 + (window - frame) // frame_hop, frame_hop, round(hop))
+
+
+def _multiple(samples: float, of: int) -> bool:
+    return round(samples) % of == 0 and math.isclose(samples, round(samples), abs_tol=1e-6)
 
 
 @attrs.frozen

@@ -32,6 +32,7 @@ from wakekit.run_rows import clip_rows, event_rows, stream_row, write_lines
 from wakekit.saved_curve import saved_curve
 from wakekit.search import search
 from wakekit.sweep import sweep
+from wakekit.units import plain_number
 from wakekit.worst import speaker_counts
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def _warnings(results: Results, judge: _Judge, silence: float) -> list[str]:
         )
     if hours < needed:
         found.append(
-            f"{hours:.3g} h of test audio cannot show {point.target_fa_per_hour:g} false accepts per hour: it takes "
-            f"{needed:.3g} h without one (one-sided {100 * point.level:g} %)"
+            f"{plain_number(hours, 3)} h of test audio cannot show {point.target_fa_per_hour:g} false accepts per "
+            f"hour: it takes {plain_number(needed, 3)} h without one (one-sided {100 * point.level:g} %)"
         )
     return found

@@ -194,8 +194,9 @@ class Scorer(Protocol):
     """Turns audio into scores with a trained network.
 
     May also have `context_seconds`, the audio before a window that it needs beyond the network's own context,
-    `context_windows`, more of it as a share of what the network hears for a window, and `latency_seconds`, how much
-    later its scores come than those of each window by itself.
+    `context_windows`, more of it as a share of what the network hears for a window, `latency_seconds`, how much later
+    its scores come than those of each window by itself, and `earlier_seconds`, how much earlier the windows end
+    that it hears too, each a multiple of the frontend's hop.
     """
 
     def score(self, network: Network, audio: Tensor, hop: int) -> Tensor:

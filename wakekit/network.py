@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from wakekit.pooling import log_odds
 
+# Hops over which the frames of a model are counted: enough for any stride to show.
+_HOPS = 16
 # On a CPU a batch that stays in cache is two to three times as fast as a large one.
 _WINDOWS_AT_ONCE = {"cpu": 64, "cuda": 4096}
 
@@ -48,6 +50,7 @@ class Network(nn.Module):
         self.shared = shared
         self.context = context
         self.context_frames = context_frames
+        self._added: dict[int, int] = {}
 
     def score_windows(self, audio: Tensor, hop: int) -> Tensor:
         """Return the log-odds float32 [B, n] of every window of `audio` [B, context + S], one each `hop` samples.
@@ -70,5 +73,12 @@ class Network(nn.Module):
         odds = log_odds(self.model(features if self.shared else self.normalizer(features)))
         if odds.dim() == 1:
             return odds
-        newest = min(odds.shape[1], max(1, round(odds.shape[1] * step / self.window_frames)))
-        return odds[:, -newest:].amax(dim=1)
+        return odds[:, -self._newest(features, odds.shape[1], step) :].amax(dim=1)
+
+    def _newest(self, features: Tensor, before: int, step: int) -> int:
+        """Return how many frames the model adds for `step` more frames of features, which its strides decide."""
+        if step not in self._added:
+            more = features.new_zeros(1, features.shape[1], _HOPS * step)
+            after = self.model(torch.cat([features[:1], more], dim=2)).shape[2]
+            self._added[step] = max(1, -(-(after - before) // _HOPS))
+        return self._added[step]

@@ -14,6 +14,7 @@ import numpy as np
 from wakekit.data import OperatingPoint
 from wakekit.errors import WakekitError
 from wakekit.intervals import hours_needed, one_sided_upper
+from wakekit.units import plain_number
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -120,9 +121,10 @@ def check(curve: Curve, target: Target) -> None:
 def _message(curve: Curve, found: Pick, target: Target) -> str:
     count, hits, hours = int(curve.false_accepts[found.row]), int(curve.hits[found.row]), curve.hours
     upper = one_sided_upper(count, hours, target.level)
-    bound = f", shown to be below {upper:.3g} (one-sided {100 * target.level:g} %)" if target.bound == "upper" else ""
+    shown = f", shown to be below {plain_number(upper, 3)} (one-sided {100 * target.level:g} %)"
+    rate = plain_number(count / hours, 3) + " per hour" + (shown if target.bound == "upper" else "")
     got = (
-        f"{count} false accepts in {hours:.3g} h of dev audio ({count / hours:.3g} per hour{bound}) "
+        f"{count} false accepts in {plain_number(hours, 3)} h of dev audio ({rate}) "
         f"and {hits} of {curve.events} keywords heard"
     )
     if found.reachable:
@@ -140,16 +142,17 @@ def _shortcomings(curve: Curve, found: Pick, target: Target) -> list[str]:
     hours, needed = curve.hours, hours_needed(target.fa_per_hour, target.level)
     said = []
     if not found.reachable and hours >= needed:
-        said.append(f"Showing the target takes {needed:.3g} h of audio without a false accept.")
+        said.append(f"Showing the target takes {plain_number(needed, 3)} h of audio without a false accept.")
     elif hours < needed:
+        least = plain_number(one_sided_upper(0, hours, target.level), 3)
         said.append(
-            f"{hours:.3g} h cannot show the target: no false accept at all would only show fewer than "
-            f"{one_sided_upper(0, hours, target.level):.3g} per hour (one-sided {100 * target.level:g} %); "
-            f"it takes {needed:.3g} h."
+            f"{plain_number(hours, 3)} h cannot show the target: no false accept at all would only show fewer than "
+            f"{least} per hour (one-sided {100 * target.level:g} %); "
+            f"it takes {plain_number(needed, 3)} h."
         )
     if curve.thresholds[found.row] < curve.exact_down_to:
         said.append(
-            f"The threshold comes from a coarser grid below {curve.exact_down_to:.4g}, down to which all distinct "
-            "scores were tried."
+            f"The threshold comes from a coarser grid below {curve.exact_down_to:.4g}, down to which every threshold "
+            "that changes anything was tried."
         )
     return said

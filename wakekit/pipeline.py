@@ -18,14 +18,15 @@ import torch
 
 from wakekit.allocator import keep_freed_memory
 from wakekit.artifacts import Artifact, Store, copy_file, write_text
-from wakekit.condition_stage import make_condition
+from wakekit.condition_stage import check_conditions, make_condition
 from wakekit.fingerprint import Contents, stage_fingerprints
 from wakekit.geometry import choose_device, geometry
 from wakekit.judge_stage import calibrate, evaluate
 from wakekit.manifest import read_manifest
 from wakekit.prepare_stage import make_corpus, make_splits
 from wakekit.prepared import Prepared
-from wakekit.recipe import Recipe, dump
+from wakekit.recipe import Recipe
+from wakekit.recipe_table import dump
 from wakekit.report import write_report
 from wakekit.score_stage import compose_split, read_scores, score_condition, score_split, stream_sounds
 from wakekit.train_stage import FACTS, train
@@ -71,6 +72,7 @@ class _Pipeline:
 
     def run(self) -> Run:
         prepared = self.prepare()
+        check_conditions(self.recipe.conditions, prepared)
         weights = self.train(prepared)
         dev = self.score(prepared, weights, "dev")
         calibration = self.calibrate(prepared, dev)
@@ -198,6 +200,10 @@ class _Pipeline:
         if (test / "cost.json").is_file():
             files[test / "cost.json"] = "cost.json"
         files |= {path: f"listen/{path.name}" for path in (evaluation / "listen").glob("*.flac")}
+        # Callbacks of a training before this one may have left files of other names.
+        for path in (self.folder / "training").rglob("[!.]*"):
+            if path.is_file() and path.relative_to(self.folder).as_posix() not in files.values():
+                path.unlink(missing_ok=True)
         for source, name in files.items():
             copy_file(source, self.folder / name)
         write_text(self.folder / "recipe.toml", dump(self.recipe))

@@ -6,7 +6,6 @@ The saved form (`dump`) is plain TOML without bases or variables; resolving it a
 from __future__ import annotations
 
 import functools
-import json
 import os
 import re
 from collections.abc import Mapping
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import tomli_w
 
 from wakekit.converter import ProblemsError, shown, structure
 from wakekit.data import SPLITS
@@ -23,6 +21,7 @@ from wakekit.detector_settings import settings_of
 from wakekit.errors import PluginError, Problem, RecipeError, WakekitError
 from wakekit.kinds import SLOTS, Slot
 from wakekit.layers import KeyPath, Merged, Text, read_layers
+from wakekit.recipe_table import CONDITIONS, as_table
 from wakekit.registry import Entry, Registry
 from wakekit.settings import Condition, Settings, folder_name
 from wakekit.variants import Variant, read_variants
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 _SLOTS = {slot.key: slot for slot in SLOTS}
 _KIND_OF = {slot.contract: slot.kind for slot in SLOTS}
-_CONDITIONS = "conditions"
+
 _ABLATE = "ablate"
 _AUGMENTATIONS = "augmentations"
 _RECORDING = "recording"
@@ -112,10 +111,10 @@ class _Resolver:
         except ProblemsError as error:
             self.problems += [problem.under(_ABLATE) for problem in error.problems]
             return recipe
-        whole = as_table(recipe)
+        whole = _compared(recipe)
         for variant in variants:
             problems, other = self._variant(variant, stem)
-            if not problems and as_table(other) == whole:
+            if not problems and _compared(other) == whole:
                 problems = [Problem(variant.place, f"variant {variant.name!r} changes nothing; leave it out")]
             self.problems += [problem.under(_ABLATE) for problem in problems]
             found[variant.name] = other
@@ -145,7 +144,7 @@ class _Resolver:
                     self._check_trained(many[slot.key], written)
             else:
                 single[slot.key] = self._single(slot, written)
-        conditions = self._conditions(table.pop(_CONDITIONS, {}))
+        conditions = self._conditions(table.pop(CONDITIONS, {}))
         settings = self._settings(table)
         self._check_search(settings, single["detector"])
         if settings is not None:
@@ -154,7 +153,7 @@ class _Resolver:
         return Recipe(settings, chosen, many, self.merged, self.registry, conditions)
 
     def _settings(self, table: dict[str, Any]) -> Any:  # noqa: ANN401
-        names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, _CONDITIONS, _ABLATE, "vars", "extends"]
+        names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, CONDITIONS, _ABLATE, "vars", "extends"]
         for key in [key for key in table if key not in names]:
             near = get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"a recipe has {', '.join(sorted(names))}"
@@ -192,13 +191,13 @@ class _Resolver:
 
     def _conditions(self, written: object) -> dict[str, Condition]:
         if not isinstance(written, dict):
-            self.problems.append(Problem((_CONDITIONS,), f"expected tables keyed by id, got {shown(written)}"))
+            self.problems.append(Problem((CONDITIONS,), f"expected tables keyed by id, got {shown(written)}"))
             return {}
         made = {name: self._condition(name, table) for name, table in written.items()}
         return {name: condition for name, condition in made.items() if condition is not None}
 
     def _condition(self, name: str, written: object) -> Condition | None:
-        path = (_CONDITIONS, name)
+        path = (CONDITIONS, name)
         if folder_name(name) != name or name in SPLITS:
             message = f"expected an id that can name a folder and is not {', '.join(SPLITS)}, got {name!r}"
             self.problems.append(Problem(path, message, on_key=True))
@@ -228,7 +227,7 @@ class _Resolver:
         for name, one in chosen.items():
             if getattr(one.value, "domain", "") == _RECORDING:
                 named = one.entry.component.name
-                message = f"training changes batches: {named} changes whole recordings, as in [{_CONDITIONS}.<id>]"
+                message = f"training changes batches: {named} changes whole recordings, as in [{CONDITIONS}.<id>]"
                 self._misplaced(written, (_AUGMENTATIONS, name), message)
 
     def _misplaced(self, written: Any, path: KeyPath, message: str) -> None:  # noqa: ANN401
@@ -351,55 +350,6 @@ def _paths(value: object) -> list[Path]:
     return [value] if isinstance(value, Path) else []
 
 
-def dump(recipe: Recipe) -> str:
-    """Return the recipe as TOML with every default filled in and paths absolute."""
-    return tomli_w.dumps(as_table(recipe))
-
-
-def as_table(recipe: Recipe) -> dict[str, Any]:
-    """Return the recipe as plain TOML data, top-level values first."""
-    registry = recipe.registry
-    table = _plain(recipe.settings, registry)
-    tables = {key: value for key, value in table.items() if isinstance(value, dict)}
-    scalars = {key: value for key, value in table.items() if key not in tables}
-    for slot in SLOTS:
-        if slot.many and recipe.many[slot.key]:
-            tables[slot.key] = {name: _plain(value, registry) for name, value in recipe.each(slot.key).items()}
-        elif not slot.many:
-            tables[slot.key] = _plain(recipe[slot.key], registry)
-    if recipe.conditions:
-        tables[_CONDITIONS] = {name: _plain(value, registry) for name, value in recipe.conditions.items()}
-    return scalars | tables
-
-
-def _plain(value: Any, registry: Registry) -> Any:  # noqa: ANN401
-    if attrs.has(type(value)):
-        entry = registry.entry_of(value)
-        named = {} if entry is None else {"type": registry.name_of(entry)}
-        fields = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.init}
-        return named | {name: _plain(item, registry) for name, item in fields.items() if item is not None}
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, (tuple, list)):
-        return [_plain(item, registry) for item in value]
-    if isinstance(value, dict):
-        return {key: _plain(item, registry) for key, item in value.items()}
-    return value
-
-
-def origins_text(recipe: Recipe) -> str:
-    """Return a line per value of the resolved recipe with where it was written, or `default`."""
-    lines: list[tuple[str, str]] = []
-
-    def visit(value: object, path: KeyPath) -> None:
-        if isinstance(value, dict) and value:
-            for key, item in value.items():
-                visit(item, (*path, key))
-            return
-        layer = recipe.merged.origin(path)
-        where = "default" if layer is None else layer.place(path, on_key=True)
-        lines.append((f"{'.'.join(map(str, path))} = {json.dumps(value, ensure_ascii=False)}", where))
-
-    visit(as_table(recipe), ())
-    width = min(60, max(len(text) for text, _ in lines))
-    return "".join(f"{text:<{width}}  # {where}\n" for text, where in lines)
+def _compared(recipe: Recipe) -> dict[str, Any]:
+    """Return what of a recipe can make its variants differ: seeds are those of `[ablate]`, the same for all."""
+    return {key: value for key, value in as_table(recipe).items() if key not in {"name", "seed"}}

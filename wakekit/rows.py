@@ -67,6 +67,7 @@ class Rows:
         if audio.data_ptr() != split.audio.data_ptr():
             low = torch.maximum(low, extra.start - self.context)
             high = torch.minimum(high, extra.start + extra.slack + self.window)
+            high = torch.maximum(high, low)
             pieces = [split.audio[first:last] for first, last in zip(low.tolist(), high.tolist(), strict=True)]
             moved = len(audio) + torch.cumsum(high - low, 0) - high
             audio = torch.cat([audio, *(piece.to(audio.device) for piece in pieces)])

@@ -76,8 +76,8 @@ class SavedCurve:
     """What the detector did at thresholds from the highest down, thinned for drawing.
 
     `false_accepts` and `hits` [n] count in `hours` without the keyword and `events` keywords; `miss_low` and
-    `miss_high` [n] bound the miss rate at 95 %. Down to `exact_down_to` every distinct score was tried; below lies a
-    coarser grid.
+    `miss_high` [n] bound the miss rate at 95 %. Down to `exact_down_to` every threshold that changes anything was
+    tried; below lies a coarser grid.
     """
 
     thresholds: npt.NDArray[np.float64]
@@ -158,6 +158,8 @@ class Run:
 def read_run(folder: str | Path) -> Run:
     """Read a run's folder; raises WakekitError where it is none, or a file is missing or damaged."""
     place = Path(folder)
+    if (place / "folds.json").is_file():
+        raise WakekitError(f"{place} holds what several folds say together, no run; take one of the runs it names")
     if not (place / "metrics.json").is_file():
         raise WakekitError(f"expected the folder of a finished run, which holds metrics.json, got {place}")
     try:

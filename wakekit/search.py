@@ -16,6 +16,7 @@ from wakekit.errors import PluginError
 from wakekit.events import fire, judge_stream
 from wakekit.operating import check, choose, pick
 from wakekit.sweep import Curve, sweep
+from wakekit.units import plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,8 +115,9 @@ def _optimism(curves: Sequence[Curve], point: OperatingPoint, target: Target) ->
         best = min(range(len(picks)), key=picks.__getitem__)
         missed -= int(curves[best].part_hits[part, picks[best].row])
         accepted += int(curves[best].part_false_accepts[part, picks[best].row])
+    rate = plain_number(accepted / point.hours, 3)
     return (
         f"{chosen}, which flatters it: each of {parts} parts of dev, judged at what was chosen without it, misses "
-        f"{missed} of {point.events} keywords and has {accepted} false accepts ({accepted / point.hours:.3g} an hour), "
+        f"{missed} of {point.events} keywords and has {accepted} false accepts ({rate} an hour), "
         f"where the choice itself shows {point.misses} and {point.false_accepts}."
     )

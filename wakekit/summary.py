@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from wakekit.units import large_amount
+from wakekit.units import large_amount, plain_number
 from wakekit.worst import worst_speaker
 
 _PIPE_WIDTH = 120
@@ -64,8 +64,16 @@ def _headline(point: dict[str, Any]) -> str:
     return (
         f"threshold {point['threshold']:.4g}, chosen on dev for at most {point['target_fa_per_hour']:g} false accepts "
         f"per hour; there it missed {point['misses']} of {point['events']} and accepted {point['false_accepts']} "
-        f"falsely in {point['hours']:.3g} h\n{point['message']}"
+        f"falsely in {plain_number(point['hours'], 3)} h\n{point['message']}{_searched(point)}"
     ).rstrip()
+
+
+def _searched(point: dict[str, Any]) -> str:
+    """Say which settings of the detector a search chose, and what the choice makes of the numbers on dev."""
+    if not point.get("detector"):
+        return ""
+    settings = ", ".join(f"{name} = {json.dumps(value)}" for name, value in point["detector"].items())
+    return f"\n{point.get('optimism', '')} Taken: {settings}."
 
 
 def _metrics(metrics: dict[str, list[dict[str, Any]]], title: str = "on the test split, at that threshold") -> Table:
@@ -87,7 +95,7 @@ def _number(value: float | None, unit: str) -> str:
         return "–"
     if unit == "share":
         return f"{100 * value:.2f} %"
-    return large_amount(value, unit) or f"{value:.4g} {_UNITS.get(unit, unit)}".rstrip()
+    return large_amount(value, unit) or f"{plain_number(value)} {_UNITS.get(unit, unit)}".rstrip()
 
 
 def _interval(measure: dict[str, Any]) -> str:
@@ -98,7 +106,7 @@ def _interval(measure: dict[str, Any]) -> str:
 
 
 def _origin(measure: dict[str, Any]) -> str:
-    counts = [f"{value:.4g} {name.replace('_', ' ')}" for name, value in measure["counts"].items()][:_COUNTS]
+    counts = [f"{plain_number(value)} {name.replace('_', ' ')}" for name, value in measure["counts"].items()][:_COUNTS]
     return "; ".join(part for part in (", ".join(counts), measure["method"], measure["note"]) if part)
 
 

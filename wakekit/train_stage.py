@@ -6,6 +6,7 @@ Until it is done, its folder also holds the last checkpoint of the training, fro
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -44,14 +45,15 @@ def train(folder: Path, recipe: Recipe, prepared: Prepared, progress: Progress) 
     The weights of pass n before the last are in `pass-<n>.safetensors`, counted from 1.
     """
     device = choose_device(recipe.settings)
-    checkpoint = folder / "checkpoint.safetensors"
+    checkpoint, good = folder / "checkpoint.safetensors", folder / "last_good.safetensors"
+    good.unlink(missing_ok=True)
     task = _task(recipe, prepared, progress, folder, Checkpoints(checkpoint, device=device))
     try:
         trained = recipe["train"].fit(task)
     except DivergedError as error:
         checkpoint.unlink(missing_ok=True)
         if error.weights is not None:
-            save_file(_named(error.weights, task.normalizer), folder / "last_good.safetensors")
+            save_file(_named(error.weights, task.normalizer), good)
         raise
     for number, weights in enumerate(trained.earlier, 1):
         save_file(_named(weights, task.normalizer), folder / f"pass-{number}.safetensors")
@@ -92,6 +94,9 @@ def _task(recipe: Recipe, prepared: Prepared, progress: Progress, folder: Path, 
     needed = context(recipe, normalizer)
     augmentations = _augmentations(recipe, data["train"])
     own = folder / "training"
+    if checkpoints.load() is None:
+        # What callbacks wrote in an attempt that is not gone on from.
+        shutil.rmtree(own, ignore_errors=True)
     own.mkdir(exist_ok=True)
     return TrainTask(
         train=training_rows(data["train"], settings.window, context=needed.samples),

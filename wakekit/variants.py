@@ -7,19 +7,24 @@ so that what is wrong with it is reported there.
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from wakekit.converter import ProblemsError, shown, structure
-from wakekit.errors import Problem
+from wakekit.errors import Problem, RecipeError
 from wakekit.kinds import SLOTS
 from wakekit.layers import KeyPath, merge_tables, short_forms
 from wakekit.options import option
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from wakekit.layers import Table
 
+_PAIRS = ({"swap", "with"}, {"set", "to"})
+_AXIS = "expected swap = '…' with = […], or set = '…' to = […], and nothing else"
 _SINGLE = {slot.key: slot for slot in SLOTS if not slot.many}
 
 
@@ -83,6 +88,15 @@ class Variant:
         return Problem(self.place, f"variant {self.name!r}: {where + ': ' if where else ''}{problem.message}")
 
 
+@contextmanager
+def in_variant(name: str) -> Iterator[None]:
+    """Name the variant in every line of a RecipeError."""
+    try:
+        yield
+    except RecipeError as error:
+        raise RecipeError([f"variant {name!r}: {line}" for line in error.lines]) from error
+
+
 def read_variants(written: object) -> tuple[Ablate, list[Variant]]:
     """Return the table and its variants in the order written; raises ProblemsError with paths within the table."""
     table: Ablate = structure(Ablate, written, "ablate")
@@ -123,12 +137,13 @@ def _left_out(number: int, path: str) -> Variant:
 
 def _along(name: str, written: object) -> list[Variant]:
     """Return the variants of an axis."""
+    keys = set(written) if isinstance(written, dict) else set()
     if isinstance(written, dict):
         written = {"with_" if key == "with" else key: value for key, value in written.items()}
     axis: Axis = structure(Axis, written, "an axis")
     key, values, entries = ("with", axis.with_, axis.swap) if axis.swap else ("to", axis.to, axis.set)
-    if (axis.swap is None) == (axis.set is None) or not values or entries is None:
-        raise ProblemsError([Problem((), "expected swap = '…' with = […], or set = '…' to = […]")])
+    if keys not in _PAIRS or not values or entries is None:
+        raise ProblemsError([Problem((), _AXIS)])
     path, found = tuple(entries.split(".")), []
     for number, value in enumerate(values):
         component = {"type": value} if axis.swap and isinstance(value, str) else value

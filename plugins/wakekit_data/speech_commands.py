@@ -109,7 +109,7 @@ class SpeechCommands:
                 raise WakekitError(
                     f"expected recordings of {wanted!r}{_nearest(wanted, by_word)}, got none @ {self.path}"
                 )
-        others = (word for word in self.words or sorted(by_word) if word != self.keyword)
+        others = (word for word in dict.fromkeys(self.words or sorted(by_word)) if word != self.keyword)
         return by_word[self.keyword] + [each for word in others for each in self._limited(by_word[word])]
 
     def _limited(self, found: list[Utterance]) -> list[Utterance]:
@@ -158,7 +158,13 @@ def _listed(home: Path, split: str) -> list[Utterance]:
     # torchaudio finds the folder as what an archive of this name would unpack to.
     archive = f"{home.name}.tar.gz"
     data = SPEECHCOMMANDS(home.parent, url=archive, folder_in_archive="", subset=_SUBSETS[split])
-    rows = (data.get_metadata(number) for number in range(len(data)))
+    try:
+        rows = [data.get_metadata(number) for number in range(len(data))]
+    except ValueError as error:
+        raise WakekitError(
+            f"expected lines such as word/speaker_nohash_0.wav, got others @ the lists of Speech Commands in {home}; "
+            "unpack them anew"
+        ) from error
     return [Utterance(home.parent / name, word, speaker, split) for name, _, word, speaker, _ in rows]
 
 

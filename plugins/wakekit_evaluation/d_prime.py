@@ -33,8 +33,8 @@ class DPrime:
 
     d' = z(share of keyword clips accepted) - z(share of others accepted), with z the normal distribution's quantile. It
     is the distance between two normal distributions of equal variance. Each share is (accepted + 0.5) / (clips + 1),
-    the log-linear correction (Hautus, 1995), which keeps it from infinity where none or all are accepted; it pulls d'
-    of few clips towards 0.
+    the log-linear correction (Hautus, 1995), which keeps it from infinity where none or all are accepted. It pulls
+    d' of few clips towards 0, and a little off it where all are accepted and the classes differ in size.
 
     d_a = √2 · z(area under the ROC curve), the distance in root mean square deviations of two normal distributions that
     may differ in variance (Simpson and Fitter, 1973). Where the classes separate perfectly, half of one pair of clips

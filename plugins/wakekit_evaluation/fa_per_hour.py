@@ -13,6 +13,7 @@ import attrs
 from wakekit.data import Measure
 from wakekit.intervals import Interval, bootstrap, envelope, garwood, hours_needed, one_sided_upper
 from wakekit.statistic import STREAMS, rate
+from wakekit.units import plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,9 +89,10 @@ def _counts(streams: Sequence[StreamResult]) -> dict[str, float]:
 
 
 def _note(counts: dict[str, float], target: float, *, reachable: bool) -> str:
-    parts = [f"shows fewer than {counts['upper_95']:.3g} per hour (one-sided 95 %)"]
+    parts = [f"shows fewer than {plain_number(counts['upper_95'], 3)} per hour (one-sided 95 %)"]
     if counts["hours"] < counts["hours_needed"]:
-        parts.append(f"showing {target:g} per hour takes {counts['hours_needed']:.3g} h without a false accept")
+        needed = plain_number(counts["hours_needed"], 3)
+        parts.append(f"showing {target:g} per hour takes {needed} h without a false accept")
     if counts["composed_share"]:
         parts.append(
             f"{counts['composed_share']:.0%} of the audio is composed, {counts['silence_share']:.0%} is silence"

@@ -116,7 +116,10 @@ def _between_ranks(ranked: FloatArray, share: float) -> Interval | None:
 
 def _costs(cost: Cost) -> list[Measure]:
     """Return what scoring costs, each as a measure; nothing is sampled, so that none has an interval."""
-    timed = f"median of {cost.calls} scores of {cost.window_seconds:g} s, threads: {cost.threads}, {cost.device}"
+    timed = (
+        f"median of {cost.calls} scores of {cost.window_seconds:g} s, each from all its audio with nothing kept from "
+        f"the one before, threads: {cost.threads}, {cost.device}"
+    )
     counted = "products, convolutions and recurrent layers; no transforms, and nothing that goes element by element"
     return [
         Measure(name="real-time-factor", value=cost.real_time_factor, unit="s/s", note=timed),

@@ -38,7 +38,7 @@ class Tta:
     A shift is how much earlier a copy ends, a multiple of the frontend's hop, as a device scores that window anyway or
     has its frames. A speed above 1 plays the audio faster, which takes audio from before the window. The mean is of
     log-odds, or of probabilities and then turned back into log-odds. Shifts by multiples of the detector's hop cost
-    nothing, any others and each speed but 1 a pass of their own.
+    nothing in a stream that keeps its last scores, any others and each speed but 1 a pass of their own.
     """
 
     shifts: tuple[float, ...] = option((0.0,), at_least=0, unit="s", help="how much earlier each copy ends")
@@ -72,6 +72,11 @@ class Tta:
     def context_windows(self) -> float:
         """Audio before a window that its fastest copy needs, as a share of what the network hears."""
         return max(0.0, max(self.speeds) - 1)
+
+    @property
+    def earlier_seconds(self) -> tuple[float, ...]:
+        """How much earlier the windows end that it hears."""
+        return self.shifts
 
     @property
     def latency_seconds(self) -> float:

@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 def write_added_rows(folder: Path, tables: Sequence[ExtraRows]) -> None:
     """Write `added_rows.jsonl`: the pool and label of every added row, and what its callback says of it."""
     lines = [{"pool": table.pool, "label": table.label, **row} for table in tables for row in table.provenance]
-    write_text(folder / "added_rows.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+    write_text(folder / "added_rows.jsonl", "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))

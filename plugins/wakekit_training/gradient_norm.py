@@ -112,7 +112,8 @@ class _Norms(Hooks):
         steps, norms = steps[finite], norms[finite]
         medians = running_median(np.concatenate([self.past, norms]), _WINDOW)[len(self.past) :]
         self.past = np.concatenate([self.past, norms])[-_WINDOW:]
-        high = norms > self.options.spike * medians
+        # Nothing can be told of a leap from gradients that were all zero.
+        high = (norms > self.options.spike * medians) & (medians > 0)
         if high.any():
             state.warn(spikes_sentence(state.epoch, steps[high], norms[high], medians[high]))
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from wakekit import ExtraRows, Hooks
+    from wakekit.kinds import Callback
     from wakekit.progress import Advance
     from wakekit_training.standard import Standard
 
@@ -38,7 +39,7 @@ class Training:
         self.optimizer = task.optimizer.build(self.model)
         self.schedule: torch.optim.lr_scheduler.LRScheduler | None = None
         self.loss = task.loss.build()
-        self.hooks: dict[str, Hooks] = {name: callback.build() for name, callback in task.callbacks.items()}
+        self.hooks = {name: _built(name, callback) for name, callback in task.callbacks.items()}
         self.rows, self.settled = task.train, 0
         self.extra: list[ExtraRows] = []
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -126,10 +127,12 @@ class Training:
         label = "training" if state.passes == 1 else f"training, pass {state.pass_number + 1} of {state.passes}"
         with self.task.progress.task(label, state.steps) as advance:
             advance(state.pass_step)
-            while state.pass_epoch < state.epochs and not state.stop:
+            ended = False
+            while not ended:
                 self._epoch(advance, on=on)
                 on = False
                 self._end_epoch()
+                ended = state.stop or state.pass_epoch == state.epochs
         # What callbacks score at the end of a pass, and what the next begins with, is what the pass is judged by.
         state.evaluated.load_state_dict(self._kept())
         if state.pass_number < state.passes - 1:
@@ -174,7 +177,7 @@ class Training:
             **numbers,
             "learning_rate": float(self.schedule.get_last_lr()[0]) if self.schedule else self.rates[0],
         }
-        row |= {"pass": state.pass_number} if state.passes > 1 else {}
+        row |= {"pass": state.pass_number + 1} if state.passes > 1 else {}
         self.task.history.record(row)
         self._tell("validated", row)
         state.epoch += 1
@@ -202,8 +205,10 @@ class Training:
         task = self.task
         with torch.autocast(task.device.type, torch.bfloat16, enabled=task.precision == "bfloat16"):
             batch = self._batch(rows, draws)
-            logits: Tensor = self.model(batch.features)
-            return self.loss(logits.float(), batch.targets)
+            with blaming("model"):
+                logits: Tensor = self.model(batch.features)
+            with blaming("loss"):
+                return self.loss(logits.float(), batch.targets)
 
     def _batch(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Crop, augment and turn into normalized features, all on the device."""
@@ -238,6 +243,9 @@ class Training:
         return torch.Generator().manual_seed(mixed % 2**63)
 
     def _add_rows(self, extra: ExtraRows) -> None:
+        samples = len(self.task.audio.audio)
+        if len(extra.low) and not 0 <= int(extra.low.min()) <= int(extra.high.max()) <= samples:
+            raise ValueError(f"low, high: expected positions from 0 to {samples}, the samples of state.audio")
         self.extra.append(extra)
         write_added_rows(self.task.folder, self.extra)
 
@@ -280,3 +288,8 @@ class Training:
         for name, hooks in self.hooks.items():
             with blaming(f"callback {name}"):
                 getattr(hooks, hook)(self.state, *more)
+
+
+def _built(name: str, callback: Callback) -> Hooks:
+    with blaming(f"callback {name}"):
+        return callback.build()

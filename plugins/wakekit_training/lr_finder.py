@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _SKIP = (10, 5)
 # Of curves of nothing but noise one in a hundred has a fall as many times its noise.
 _SURE = 5.0
-_SERIES = {"series": "learning rate finder", "x_label": "learning rate", "x_log": True}
+_SERIES = {"series": "learning rate finder", "x_label": "learning rate", "y_label": "loss", "x_log": True}
 
 
 @attrs.frozen

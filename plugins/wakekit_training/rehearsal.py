@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from wakekit.callbacks import Rehearsal
     from wakekit_training.loop import Training
 
-# Streams of random numbers that no epoch of training uses.
-_BATCHES, _DRAWS = range(-2, 0)
+# Training counts its epochs from 0, so that none has the random numbers of those below.
+_BEFORE = -1
+_BATCHES, _DRAWS = range(2)
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def rehearsal(training: Training) -> Iterator[Rehearsal]:
     tensors = [*model.parameters(), *model.buffers()]
     kept, modes = [tensor.detach().clone() for tensor in tensors], [module.training for module in model.modules()]
     options, random = copy.deepcopy(optimizer.state_dict()), random_states(device)
-    batches, draws = _endless(training), training.generator(0, stream=_DRAWS)
+    batches, draws = _endless(training), training.generator(_BEFORE, stream=_DRAWS)
     model.train()
     try:
         yield lambda: training.step(next(batches), draws, rehearsed=True)
@@ -51,4 +52,4 @@ def rehearsal(training: Training) -> Iterator[Rehearsal]:
 
 def _endless(training: Training) -> Iterator[list[Tensor]]:
     for epoch in count():
-        yield from training.epoch_batches(training.generator(epoch, stream=_BATCHES))
+        yield from training.epoch_batches(training.generator(_BEFORE - epoch, stream=_BATCHES))

@@ -13,13 +13,16 @@ from torch import Tensor, nn
 
 from wakekit import ExtraRows
 from wakekit.errors import blaming
+from wakekit_training.added_rows import write_added_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wakekit import Hooks
     from wakekit_training.loop import Training
 
 _POSITION = ("pass_number", "epoch", "step", "pass_epoch", "pass_step")
+_ASKED = ("stop", "restart")
 
 
 def copied(module: nn.Module) -> dict[str, Tensor]:
@@ -33,11 +36,13 @@ def snapshot(training: Training) -> dict[str, Any]:
     state, schedule = training.state, training.schedule
     return {
         "position": {name: getattr(state, name) for name in _POSITION},
+        "asked": {name: getattr(state, name) for name in _ASKED},
         "done": training.done,
         "history": len(training.task.history.rows),
         "random": random_states(training.task.device),
         "draws": training.draws.get_state(),
         "rates": training.rates,
+        "initial": training.initial,
         "model": training.model.state_dict(),
         "optimizer": training.optimizer.state_dict(),
         "schedule": schedule.state_dict() if schedule else {},
@@ -46,8 +51,14 @@ def snapshot(training: Training) -> dict[str, Any]:
         "kept": training.kept,
         "earlier": training.earlier,
         "extra": [_table(extra) for extra in training.extra],
-        "callbacks": {name: hooks.state_dict() for name, hooks in training.hooks.items()},
+        "settled": training.settled,
+        "callbacks": {name: _remembered(name, hooks) for name, hooks in training.hooks.items()},
     }
+
+
+def _remembered(name: str, hooks: Hooks) -> Mapping[str, Any]:
+    with blaming(f"callback {name}"):
+        return hooks.state_dict()
 
 
 def restore(training: Training, saved: Mapping[str, Any]) -> None:
@@ -57,12 +68,19 @@ def restore(training: Training, saved: Mapping[str, Any]) -> None:
     if training.schedule is not None:
         training.schedule.load_state_dict(saved["schedule"])
     training.losses.copy_(saved["losses"])
+    training.state.loss = training.losses[training.state.pass_step - 1]
     training.best, training.kept, training.earlier = saved["best"], saved["kept"], saved["earlier"]
     training.draws.set_state(saved["draws"])
     training.done = saved["done"]
     for name, hooks in training.hooks.items():
         with blaming(f"callback {name}"):
             hooks.load_state_dict(saved["callbacks"][name])
+    # What callbacks said and asked for on the way here was said and asked for before.
+    for name, value in saved["asked"].items():
+        setattr(training.state, name, value)
+    training.extra = extra_rows(saved)
+    if training.extra:
+        write_added_rows(training.task.folder, training.extra)
     training.task.history.rewind(saved["history"])
     # Last, because building and restoring may draw.
     set_random_states(saved["random"], training.task.device)

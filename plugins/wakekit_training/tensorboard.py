@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -39,28 +39,32 @@ class _Writing(Hooks):
     def __init__(self, options: TensorBoard, writer_class: type[SummaryWriter]) -> None:
         self.options, self.writer_class = options, writer_class
         self.writer: SummaryWriter
-        self.step = 0
 
     def fit_started(self, state: TrainingState) -> None:
         """Open an event file; events from this step on in files of before are void."""
         self.writer = self.writer_class(str(state.folder / "tensorboard"), purge_step=state.step or None)
-        self.step = max(0, state.step - 1)
 
     def gradients_ready(self, state: TrainingState) -> None:
         """Write the learning rate of every group, as this step will use it."""
-        self.step = state.step
         if state.step % self.options.rate_every:
             return
         for number, group in enumerate(state.optimizer.param_groups):
             self.writer.add_scalar(f"learning_rate/group_{number}", float(group["lr"]), state.step)
 
     def validated(self, state: TrainingState, row: Mapping[str, float]) -> None:
-        """Write the epoch's numbers at its last step, so that going on after it does not drop them."""
-        del state
+        """Write the epoch's numbers at the number of steps so far.
+
+        A checkpoint of that step is one from before the validation, which comes again; later ones do not drop them.
+        """
         for name, value in row.items():
             if isinstance(value, (int, float)) and math.isfinite(value):
-                self.writer.add_scalar(f"epoch/{name}", value, self.step)
+                self.writer.add_scalar(f"epoch/{name}", value, state.step)
         self.writer.flush()
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Remember nothing, but let nothing that came before a checkpoint wait in memory."""
+        self.writer.flush()
+        return {}
 
     def fit_ended(self, state: TrainingState) -> None:
         """Close the event file."""

@@ -103,6 +103,24 @@ def test_a_killed_process_leaves_neither_lock_nor_half_an_artifact(tmp_path: Pat
     assert sorted(path.name for path in folder.iterdir()) == ["artifact.json", "whole"]
 
 
+def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
+    """A stage that goes on finds its own files, and none that a kill cut short."""
+
+    def fail(folder: Path) -> None:
+        (folder / "mine.txt").write_text("kept")
+        (folder / "inner").mkdir()
+        (folder / "inner" / ".mine.txt.a1b2").write_text("half")
+        raise RuntimeError
+
+    store = Store(tmp_path, Silence())
+    with pytest.raises(RuntimeError):
+        store.get("train", "f" * 64, fail, resumes=True)
+    made = store.get("train", "f" * 64, lambda _: None, resumes=True)
+    assert [path.name for path in made.folder.rglob("*") if path.is_file() and path.name != "artifact.json"] == [
+        "mine.txt"
+    ]
+
+
 def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A write that fails leaves the old file and no litter."""
     path = tmp_path / "f.json"

@@ -63,6 +63,15 @@ def test_a_large_shift_of_the_prior_is_said(recipe_file: Path) -> None:
     assert not prior_shift(changed(recipe_file), {"keyword_share": 0.4, "dev_keyword_share": 0.3})
 
 
+def test_a_dev_of_one_class_calibrates_nothing(recipe_file: Path) -> None:
+    """It is said, rather than advice given that would not help; a calibrator that fits nothing has nothing to say."""
+    facts = {"keyword_share": 0.3, "dev_keyword_share": 1.0}
+    for calibrator in ("temperature", "platt", "isotonic", "beta"):
+        (told,) = prior_shift(changed(recipe_file, f"calibrator={calibrator}"), facts)
+        assert f"all of dev's clips are of the keyword, which tells the calibrator {calibrator!r} nothing" in told
+    assert not prior_shift(changed(recipe_file, "calibrator=none"), facts)
+
+
 def test_a_model_with_scores_per_frame_needs_a_loss_for_them(recipe_file: Path, typed: Typed) -> None:
     """It is refused before anything runs, at the loss."""
     frames = "model={type='crnn', scores='frame'}"
@@ -70,3 +79,11 @@ def test_a_model_with_scores_per_frame_needs_a_loss_for_them(recipe_file: Path, 
     assert answer.code == 2
     assert "loss.type: the model gives a score per frame, and this loss takes one per window" in answer.err
     assert typed("check", recipe_file, "--set", frames, "--set", "loss=max-pooling").code == 0
+
+
+def test_a_shift_between_frames_is_refused_before_anything_runs(recipe_file: Path, typed: Typed) -> None:
+    """No trained model is lost to a scorer that cannot score: the check is the run's own first step."""
+    answer = typed("check", recipe_file, "--set", "scorer={type='tta', shifts=[0.0, 0.005]}")
+    assert answer.code == 2
+    assert "scorer: a shift of 0.005 s is no multiple of frontend.hop_seconds, 0.01 s" in answer.err
+    assert typed("check", recipe_file, "--set", "scorer={type='tta', shifts=[0.0, 0.03]}").code == 0

@@ -283,6 +283,18 @@ def test_the_tables_say_it_for_a_person(tmp_path: Path, typed: Typed) -> None:
     assert "warning" not in same.out
 
 
+def test_large_numbers_are_written_out(tmp_path: Path, typed: Typed) -> None:
+    """Counts of clips and high rates have no exponent, with their intervals."""
+    folders = [write_run(tmp_path / name, simulate(1, **SMALL)) for name in ("one", "other")]
+    rate = {"name": "rate", "value": 12872.4, "low": 11441.8, "high": 14710.9, "unit": "1/h"}
+    cells = {"cells": [{"name": "confusion-tn", "value": 102976, "unit": "clips"}, rate]}
+    for folder in folders:
+        edit(folder / "metrics.json", lambda told: told["metrics"].update(cells))
+    out = typed("compare", *folders).out
+    assert "102976 clips" in out
+    assert "12872 /h [11442, 14711]" in out
+
+
 def test_folders_that_are_no_runs_are_one_sentence(tmp_path: Path, typed: Typed) -> None:
     """A wrong folder, a damaged recipe and a lone run are told apart, without a traceback."""
     folder = write_run(tmp_path / "run", simulate(1, **SMALL))
@@ -290,6 +302,12 @@ def test_folders_that_are_no_runs_are_one_sentence(tmp_path: Path, typed: Typed)
     assert (answer.code, answer.err.count("\n")) == (1, 1)
     assert "expected the folder of a finished run" in answer.err
     assert typed("compare", folder).code == 2
+    folds = tmp_path / "run-folds"
+    folds.mkdir()
+    (folds / "folds.json").write_text("{}")
+    answer = typed("compare", folder, folds)
+    assert (answer.code, answer.err.count("\n")) == (1, 1)
+    assert "holds what several folds say together, no run; take one of the runs it names" in answer.err
     (folder / "recipe.toml").write_text("= broken")
     answer = typed("compare", folder, folder)
     assert (answer.code, answer.err.count("\n")) == (1, 1)

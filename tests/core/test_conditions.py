@@ -23,13 +23,14 @@ from tests.condition_support import (
     originals,
     power,
 )
-from tests.support import add_plugin
+from tests.support import Typed, add_plugin
 from wakekit.condition_stage import make_condition
 from wakekit.data import Stream
 from wakekit.errors import PluginError, RecipeError, WakekitError
 from wakekit.fingerprint import Contents, stage_fingerprints
 from wakekit.progress import Silence
-from wakekit.recipe import Recipe, dump, load_recipe, origins_text
+from wakekit.recipe import Recipe, load_recipe
+from wakekit.recipe_table import dump, origins_text
 from wakekit.registry import Registry, installed
 from wakekit.score_stage import read_scores, score_condition, score_split
 from wakekit.settings import Condition
@@ -170,6 +171,15 @@ def test_noise_of_other_splits_is_no_source(registry: Registry, tmp_path: Path) 
     poor = lay(tmp_path / "poor", [CLIPS[0], CLIPS[4]])
     with pytest.raises(WakekitError, match="condition cafe, which draws from the test split"):
         changed(poor, made(registry, noise=NOISE), tmp_path / "cafe")
+
+
+def test_a_condition_that_cannot_be_made_ends_a_run_before_training(cafe: Path, tmp_path: Path, typed: Typed) -> None:
+    """A corpus without rooms is told so while nothing has been trained."""
+    room = "conditions.hall.augmentations.room={type='reverb', kind='measured'}"
+    answer = typed("run", cafe, "--out", tmp_path / "runs", "--set", room)
+    assert answer.code == 1
+    assert "condition hall, which draws from the test split: expected impulse responses" in answer.err
+    assert not list((tmp_path / "runs" / ".store").glob("train*"))
 
 
 def test_scores_of_an_unchanged_copy_are_those_of_the_split(

@@ -66,9 +66,7 @@ def evaluated(folder: Path, recipe: Recipe, test: SplitScores) -> dict[str, Any]
     """Evaluate on silent sounds."""
     sounds = Sounds([_Silence()] * len(test.streams), RATE)
     training = {"keyword_share": 0.5, "dev_keyword_share": 0.5, "warnings": []}
-    evaluate(
-        folder / "test", recipe, folder / "dev", test, sounds=sounds, conditions={}, earlier=[], training=training
-    )
+    evaluate(folder / "test", recipe, folder / "dev", test, sounds=sounds, conditions={}, earlier=[], training=training)
     found: dict[str, Any] = json.loads((folder / "test" / "metrics.json").read_text())
     return found
 

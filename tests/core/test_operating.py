@@ -99,7 +99,8 @@ def test_too_few_hours_to_show_the_target_are_said() -> None:
 
 def test_a_threshold_from_the_grid_is_said() -> None:
     """A choice below the exact part of the curve says where it comes from; one within it does not."""
-    assert "coarser grid below 0.99" in choose(curve([(0, 1), (0, 10)], exact=False), 1.0).message
+    below = choose(curve([(0, 1), (0, 10)], exact=False), 1.0).message
+    assert "coarser grid below 0.99, down to which every threshold that changes anything was tried." in below
     assert "grid" not in choose(curve([(0, 10), (0, 10)], exact=False), 1.0).message
 
 

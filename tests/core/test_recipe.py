@@ -10,7 +10,8 @@ import pytest
 from wakekit.errors import RecipeError
 from wakekit.fingerprint import Contents, stage_fingerprints
 from wakekit.positions import locate
-from wakekit.recipe import Recipe, dump, load_recipe
+from wakekit.recipe import Recipe, load_recipe
+from wakekit.recipe_table import dump
 from wakekit.registry import Registry, installed
 
 if TYPE_CHECKING:

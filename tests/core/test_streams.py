@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from wakekit import streams
 from wakekit.data import Clip
 from wakekit.network import Network
+from wakekit.pooling import log_odds
 from wakekit.prepared import FileSamples, Placed, SplitAudio
 from wakekit.progress import Silence
 from wakekit.recipe import build_component
@@ -257,3 +258,27 @@ def test_every_window_of_a_clip_has_its_time(limit: int, monkeypatch: pytest.Mon
             np.testing.assert_allclose(scores[:count], one_by_one(net, padded, 20), atol=1e-5)
             assert np.isneginf(scores[count:]).all()
     assert sorted(seen) == [0, 1, 3]
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 1), (3, 2), (5, 1), (6, 2)])
+def test_scores_per_frame_are_those_that_came_in_the_last_hop(kernel: int, stride: int) -> None:
+    """Run over the whole stream at once, the model's frames are each heard by one score, however wide its kernel is."""
+
+    class Framed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(2, 3, kernel, stride)
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return self.conv(features)
+
+    net = network(shared=True)
+    torch.manual_seed(1)
+    net.model, step = Framed(), 2 * stride
+    audio = torch.from_numpy(np.random.default_rng(0).normal(size=(1, FRAME + 79 * HOP)).astype(np.float32))
+    with torch.no_grad():
+        scores = net.score_windows(audio, step * HOP)[0]
+        odds = log_odds(net.model(net.frontend(audio)))[0]
+    frames = (WINDOW_FRAMES - kernel) // stride + 1
+    ends = [frames + 2 * number for number in range(len(scores))]
+    assert torch.allclose(scores, torch.stack([odds[max(0, end - 2) : end].max() for end in ends]), atol=1e-6)

@@ -55,3 +55,40 @@ def test_older_runs_and_equals(tmp_path: Path, capsys: pytest.CaptureFixture[str
     out = printed(folder, capsys)
     assert "Worst condition is hall, with 1 more alike: " in out
     assert "Worst speaker" not in out
+
+
+def test_what_a_search_chose_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The settings taken stand under the threshold, with what choosing among several makes of dev's numbers."""
+    folder = write_run(tmp_path / "run", listen=0)
+
+    def change(found: dict[str, Any], optimism: str) -> str:
+        point = {"detector": found, "optimism": optimism}
+        edit(folder / "metrics.json", lambda told: told["operating_point"].update(point))
+        return printed(folder, capsys)
+
+    assert "Taken:" not in change({}, "")
+    found = {"window": 4, "average": "log-odds"}
+    out = change(found, "Chosen on dev among 6 settings of the detector, which flatters it.")
+    assert '6 settings of the detector, which flatters it. Taken: window = 4, average = "log-odds".' in out
+
+
+def test_large_counts_are_written_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts and rates have no exponent, however many there are."""
+    folder = write_run(tmp_path / "run", listen=0)
+
+    def change(told: Any) -> None:
+        counts = {"clips": 123456, "positives": 20480}
+        told["metrics"]["cells"] = [
+            {"name": "confusion-tn", "value": 102976, "unit": "clips", "counts": counts},
+            {"name": "fa", "value": 12345.6, "unit": "1/h", "low": 11999.7, "high": 13000.2, "counts": {}},
+        ]
+        for measures in told["metrics"].values():
+            for measure in measures:
+                for name, empty in (("low", None), ("high", None), ("method", ""), ("note", "")):
+                    measure.setdefault(name, empty)
+
+    edit(folder / "metrics.json", change)
+    out = printed(folder, capsys)
+    assert "102976 clips" in out
+    assert "123456 clips, 20480 positives" in out
+    assert "12346 per hour │ 12000 to 13000 per hour" in out

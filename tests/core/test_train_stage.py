@@ -134,7 +134,10 @@ def test_a_failing_callback_ends_the_run_by_name(recipe_file: Path, tmp_path: Pa
     assert answer.returncode == 3
     assert "callback mine failed: IndexError: no such gradient @ " in answer.stderr
     assert "Traceback" not in answer.stderr
+    (left,) = (tmp_path / "runs").glob(".store/train/.*.part/training")
+    (left / "old.txt").touch()
     assert typed_elsewhere(*options, env=env).returncode == 0
+    assert not list((tmp_path / "runs").rglob("old.txt")), "nothing is left of an attempt that is not gone on from"
 
 
 def test_warnings_of_training_are_in_the_report(recipe_file: Path, tmp_path: Path, site: Path) -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from wakekit.errors import RecipeError
 from wakekit.fingerprint import Contents, stage_fingerprints
-from wakekit.recipe import Recipe, dump, load_recipe
+from wakekit.recipe import Recipe, load_recipe
+from wakekit.recipe_table import dump
 from wakekit.registry import installed
+
+if TYPE_CHECKING:
+    from tests.support import Typed
 
 TABLES = """
 [callbacks.ema]
@@ -112,6 +117,9 @@ def test_mistakes_are_said_at_their_place(recipe_file: Path) -> None:
         ),
         ('[ablate.axes.x]\nswap = "normalizer"\n', "expected swap = '…' with = […], or set = '…' to = […]"),
         ('[ablate.axes.x]\nswap = "normalizer"\nset = "seed"\nto = [1]\n', "expected swap = '…' with = […]"),
+        ('[ablate.axes.x]\nswap = "normalizer"\nwith = ["none"]\nto = [3]\n', "and nothing else"),
+        ('[ablate.axes.x]\nswap = "normalizer"\nwith_ = ["none"]\n', "and nothing else"),
+        ('[ablate.axes.x]\nset = "seed"\nto = [7]\n', "variant 'x = 7' changes nothing"),
         ("[ablate.variants]\nx = 3\n", "expected tables of a recipe, got 3"),
         ('[ablate]\nleave_out = ["normalizer", "normalizer"]\n', "two variants are named 'without normalizer'"),
     ],
@@ -119,6 +127,15 @@ def test_mistakes_are_said_at_their_place(recipe_file: Path) -> None:
 def test_a_wrong_table_is_refused(recipe_file: Path, text: str, words: str) -> None:
     """Each mistake is one sentence."""
     assert any(words in line for line in complaints(recipe_file, text)), complaints(recipe_file, text)
+
+
+def test_a_variant_whose_parts_do_not_fit_is_named(recipe_file: Path, typed: Typed) -> None:
+    """`check` says in which variant a hop fits no frontend, as the line it points to may be the recipe's own."""
+    recipe_file.write_text(recipe_file.read_text() + '[ablate.axes.hop]\nset = "detector.hop_seconds"\nto = [0.013]\n')
+    answer = typed("check", recipe_file)
+    assert answer.code == 2
+    assert answer.err.startswith("variant 'hop = 0.013': "), answer.err
+    assert "no multiple of frontend.hop_seconds" in answer.err
 
 
 SHIPPED = sorted((Path(__file__).parents[2] / "recipes" / "ablations").glob("*.toml"))

@@ -44,7 +44,8 @@ _TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0
 _BINS = 10
 _POOLS = {"positive": BLUE, "hard": ORANGE, "negative": PURPLE, "background": TEAL}
 _SIZE = 3.3
-_APART = 0.14
+_APART, _BESIDE = 0.6, 1.0  # inches between names of scores, and beside the axis
+_TINY = 2e-4
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -286,23 +287,29 @@ def _draw_histograms(run: Run, pools: list[str], width: float) -> Figure:
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)
         axes.set_ylabel(pool, rotation=0, ha="right", va="center", color=INK)
-    ticks = _score_ticks(edges[0], edges[-1])
+    ticks = _score_ticks(edges[0], edges[-1], apart=_APART / (width - _BESIDE))
     rows[-1].xaxis.set_major_locator(FixedLocator([float(logit(tick)) for tick in ticks]))
-    named = {round(float(logit(tick)), 6): text.power(tick) for tick in ticks}
+    named = {round(float(logit(tick)), 6): _score_name(tick) for tick in ticks}
     rows[-1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: named.get(round(value, 6), "")))
     rows[-1].set_xlabel("calibrated score")
     return figure
 
 
-def _score_ticks(low: float, high: float) -> list[float]:
-    """Return scores to name on an axis of log-odds: from the middle outwards, none too near the last."""
+def _score_name(score: float) -> str:
+    """Return a score for an axis; near 1 it is written as its distance from 1, as near 0."""
+    rest = round(1 - score, 12)
+    return f"1{text.MINUS}{text.power(rest)}" if rest < _TINY else text.power(score)
+
+
+def _score_ticks(low: float, high: float, *, apart: float) -> list[float]:
+    """Return scores to name on an axis of log-odds: from the middle outwards, a share `apart` of it between them."""
     small = [10.0**-power for power in range(1, 9)]
     found = [0.5] if low <= 0 <= high else []
     for side in (small, [1 - tick for tick in small]):
         last = 0.0
         for tick in side:
             at = float(logit(tick))
-            if low <= at <= high and abs(at - last) > _APART * (high - low):
+            if low <= at <= high and abs(at - last) > apart * (high - low):
                 found.append(tick)
                 last = at
     return sorted(found)

@@ -115,9 +115,10 @@ def _later(run: Run) -> list[Sentence]:
 def _worst(run: Run) -> list[Sentence]:
     """Name the condition and the speaker with the most misses, in one sentence."""
     parts, speaker = [], worst_speaker(run.test.speakers)
+    plain = _missed(run)
     for name, judged in judged_worst_first(run)[1:2]:
         measure = judged.first_value(*text.MISSES)
-        if measure is not None:
+        if measure is not None and (plain is None or (measure.value or 0.0) > (plain.value or 0.0)):
             parts.append(f"under condition {name} ({text.share(measure.value)} missed)")
     if speaker is not None and speaker.missed:
         counts = f"{speaker.missed} of {speaker.words} words missed"

@@ -1,7 +1,7 @@
 """The series that callbacks recorded in training, a figure for each.
 
 A row of a series has the keys `series`, `x` and `y` (a number, or lists of as many), and where wanted `line`,
-`x_label`, `x_log` and `mark`; values that are no finite numbers are left out.
+`x_label`, `y_label`, `x_log` and `mark`; values that are no finite numbers are left out.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class _Series:
     lines: Mapping[str, Points]
     marks: Points
     x_label: str
+    y_label: str
     x_log: bool
 
     @property
@@ -87,6 +88,7 @@ def _series(name: str, rows: Rows) -> _Series:
         lines={line: _points(found) for line, found in lines.items()},
         marks=_points([row for row in rows if row.get("mark")]),
         x_label=str(rows[0].get("x_label", "")),
+        y_label=str(rows[0].get("y_label", name)),
         x_log=any(bool(row.get("x_log")) for row in rows) and bool((_points(rows)[:, 0] > 0).all()),
     )
 
@@ -130,7 +132,7 @@ def _draw(series: _Series, width: float) -> Figure:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.power(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(series.x_label)
-    axes.set_ylabel(series.name)
+    axes.set_ylabel(series.y_label)
     if len(series.lines) > 1:
         legend_below(figure, axes, 2)
     return figure

@@ -159,7 +159,7 @@ def passes_table(run: Run) -> Table | None:
     rows = []
     for number, (point, test) in enumerate(judged, 1):
         measures = (test.measure(wanted) for wanted in ("false-rejects", "false-rejects-clips", "fa-per-hour", "eer"))
-        on_dev = f"{point.misses} of {point.events} missed, {point.false_accepts} accepted falsely"
+        on_dev = f"{point.misses} of {point.events} missed\n{text.many(point.false_accepts, 'false accept')}"
         rows.append((str(number), text.probability(point.threshold), on_dev, *map(_two_lines, measures)))
     columns = (
         "pass", "threshold", f"on {run.operating_point.split}", "missed in streams", "missed clips",

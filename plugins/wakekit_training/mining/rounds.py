@@ -169,7 +169,7 @@ class Mining(Hooks):
             rate=rate,
         )
         name = self.ground.name(recording, start + window, rate)
-        return {"id": name, "pass": state.pass_number, **where, "score": score}
+        return {"id": name, "pass": state.pass_number + 1, **where, "score": score}
 
     def _content(self, state: TrainingState, recording: int, start: int) -> str:
         samples = self.ground.samples(state.audio, recording)

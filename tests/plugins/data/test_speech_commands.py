@@ -110,6 +110,21 @@ def test_words_and_clips_can_be_limited(home: Path) -> None:
     assert {clip.audio.name for clip in again.clips if clip.label == "no"} != {audio.name for audio in chosen}
 
 
+def test_a_word_asked_for_twice_is_taken_once(home: Path) -> None:
+    """No recording counts double."""
+    assert load(home, words=("up", "no", "up")).clips == load(home, words=("up", "no")).clips
+
+
+@pytest.mark.parametrize("line", ["", "up/strange.wav"])
+def test_a_list_of_other_lines_is_refused(tmp_path: Path, line: str) -> None:
+    """What torchaudio cannot take apart is said in a sentence, with the folder."""
+    home = lay(tmp_path)
+    with (home / "validation_list.txt").open("a") as file:
+        file.write(f"{line}\n")
+    with pytest.raises(WakekitError, match=r"word/speaker_nohash_0\.wav.*unpack"):
+        load(home)
+
+
 @pytest.mark.parametrize("inner", ["", NAME, f"SpeechCommands/{NAME}"])
 def test_the_folder_or_what_holds_it(tmp_path: Path, home: Path, inner: str) -> None:
     """The path may be the folder, what holds it, or where torchaudio downloaded it to."""

@@ -141,7 +141,7 @@ def test_the_cost_stands_beside_the_wait() -> None:
     """Compute, counts and bytes carry their units, and the scorer's own delay is told with the wait."""
     found = {one.name: one for one in measured("late", Latency(), results([0.3] * 9, list("abcdefghi"), COST))}
     assert found["real-time-factor"].value == pytest.approx(0.05)
-    assert "threads: 2, cpu" in found["real-time-factor"].note
+    assert "with nothing kept from the one before, threads: 2, cpu" in found["real-time-factor"].note
     assert found["time-to-detect"].note == "0.16 s of it is the scorer's"
     said = {name: text.amount(one.value, one.unit).replace("\u00a0", " ") for name, one in found.items()}
     assert said["macs"] == "3.2 MMAC/s"

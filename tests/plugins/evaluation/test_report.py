@@ -13,6 +13,9 @@ from scipy.stats import binomtest
 
 from tests.report_page import Page, written
 from tests.report_support import edit, read_lines
+from wakekit.run_folder import read_run
+from wakekit_evaluation.report.html import Html
+from wakekit_evaluation.report.tables import passes_table
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,6 +194,35 @@ def test_the_worst_speaker_of_test_is_named_with_what_chance_may_do(whole: Path,
         f"once: {low} to {high} %"
     ) in page.text
     assert "It does worst under condition telephone (69.8 % missed) and with speaker" in page.text
+
+
+def test_a_condition_milder_than_test_is_not_where_it_does_worst(folder: Path) -> None:
+    """The sentence under the headline names a condition only where it misses more than test as it is."""
+
+    def milder(told: Any) -> None:
+        told["conditions"] = {"telephone": {**told["conditions"]["telephone"], "metrics": told["metrics"]}}
+
+    edit(folder / "metrics.json", milder)
+    text = written(folder).text
+    assert "It does worst with speaker" in text
+    assert "Worst condition is telephone" in text
+
+
+def test_passes_stand_in_two_lines_a_cell(folder: Path) -> None:
+    """Each pass has its threshold, what it gave on dev, and its measures with the interval below the value."""
+
+    def passes(told: Any) -> None:
+        told["passes"] = [{"operating_point": told["operating_point"], "metrics": told["metrics"], "streams": []}]
+
+    edit(folder / "metrics.json", passes)
+    rows = passes_table(read_run(folder)).rows  # type: ignore[union-attr]
+    point = json.loads((folder / "metrics.json").read_text())["operating_point"]
+    assert [row[0] for row in rows] == ["1", "2"]
+    assert rows[0][2].split("\n")[0] == f"{point['misses']} of {point['events']} missed"
+    assert all(cell.count("\n") == 1 for cell in rows[1][2:] if cell != "–")
+    html = Html().write(read_run(folder), folder / "page").read_text(encoding="utf-8")
+    assert ".passes td" in html
+    assert re.search(r'class="scroll passes"', html)
 
 
 def test_recipe_environment_and_warnings_are_all_there(whole: Path, page: Page, html: str) -> None:

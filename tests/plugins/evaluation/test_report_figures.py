@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
@@ -13,7 +14,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
+from scipy.special import expit
 from sklearn.metrics import brier_score_loss, det_curve
 
 from tests.report_support import read_lines
@@ -22,7 +25,7 @@ from wakekit.errors import WakekitError
 from wakekit.run_folder import ScoredClip, read_run
 from wakekit_evaluation.report import text
 from wakekit_evaluation.report.breakdowns import Tally
-from wakekit_evaluation.report.clip_figures import brier, error_rates
+from wakekit_evaluation.report.clip_figures import brier, clip_plots, error_rates
 from wakekit_evaluation.report.curve_figure import decade_ticks
 from wakekit_evaluation.report.figures import all_plots, plots_by_section
 from wakekit_evaluation.report.html import Html
@@ -344,3 +347,29 @@ def test_colours_leave_the_recipe_as_it_is(toml: str) -> None:
     for name, character in (("lt", "<"), ("gt", ">"), ("#34", '"'), ("#39", "'"), ("amp", "&")):
         markup = markup.replace(f"&{name};", character)
     assert markup == toml
+
+
+@settings(max_examples=12)
+@given(low=st.floats(-20, 10), span=st.floats(2, 40))
+def test_names_of_scores_do_not_lie_on_each_other(run: Run, low: float, span: float) -> None:
+    """However near scores are to 0 and 1, each named score has room in the figure of the page."""
+    odds = np.linspace(low, low + span, len(run.clips))
+    clips = [attrs.evolve(clip, score=float(expit(at))) for clip, at in zip(run.clips, odds, strict=True)]
+    point = attrs.evolve(run.operating_point, threshold=float(expit(low + span / 2)))
+    (plot,) = (
+        plot
+        for plot in clip_plots(attrs.evolve(run, clips=tuple(clips), operating_point=point))
+        if plot.title == "Scores of clips, pool by pool"
+    )
+    figure = plot.draw(3.8)
+    FigureCanvasAgg(figure).draw()
+    boxes = [label.get_window_extent() for label in figure.axes[-1].get_xticklabels() if label.get_text()]
+    assert boxes
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_a_series_names_what_it_measures() -> None:
+    """The upward axis has the name given to it, else that of the series."""
+    row: dict[str, Any] = {"series": "finder", "x": [1, 2], "y": [1.0, 2.0]}
+    assert series([row]).get_ylabel() == "finder"
+    assert series([{**row, "y_label": "loss"}]).get_ylabel() == "loss"

@@ -185,6 +185,7 @@ def test_context_is_what_the_copies_need() -> None:
     net = network(context_frames=3)
     assert context_of(net, Tta(shifts=(0.0, 0.05), speeds=(0.9, 1.1))) == 30 + 50 + math.ceil(0.1 * (30 + WINDOW))
     assert Tta(shifts=(0.0, 0.05, 0.1)).latency_seconds == pytest.approx(0.05)
+    assert Tta(shifts=(0.0, 0.05, 0.1)).earlier_seconds == (0.0, 0.05, 0.1)
 
 
 def test_near_certain_scores_keep_their_digits() -> None:

@@ -176,6 +176,20 @@ def test_spikes_are_named_once_an_epoch() -> None:
     assert "at steps 60, 61, 62, 63, 64 and others" in lasting
 
 
+def test_a_leap_from_nothing_is_no_spike() -> None:
+    """Where gradients were all zero there is no median to compare with."""
+
+    def silence(state: TrainingState) -> None:
+        for parameter in state.model.parameters():
+            if state.step < 20 and parameter.grad is not None:
+                parameter.grad.zero_()
+
+    history = History()
+    callbacks = {"silence": Watch(silence, "gradients_ready"), "norm": GradientNorm()}
+    Standard(epochs=4).fit(task(callbacks=callbacks, history=history))
+    assert not [row for row in history.rows if "warning" in row]
+
+
 def test_a_training_that_goes_on_records_every_step_once() -> None:
     """Norms of the epoch so far are kept over a stop, with what spikes are told by."""
     values = [1.0 + 0.1 * (step % 3) for step in range(60)]

@@ -144,7 +144,7 @@ def test_a_mined_row_covers_what_was_heard(tmp_path: Path) -> None:
         ("/s.wav", 0.5, "stream", None), ("/n.wav", 7.12, "clip", "s1"), ("/s.wav", 1.2, "stream", None)
     ]  # fmt: skip
     assert [row["rank"] for row in rows.provenance] == [1, 2, 3]
-    assert [row["pass"] for row in rows.provenance] == [0, 0, 0]
+    assert [row["pass"] for row in rows.provenance] == [1, 1, 1]
     for index, row in enumerate(rows.provenance):
         middle = rows.start[index] + rows.slack[index] // 2
         window = gather(split.audio, middle[None], rows.low[[index]], rows.high[[index]], WINDOW)

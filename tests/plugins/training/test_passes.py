@@ -123,7 +123,7 @@ def test_a_pass_begins_anew_but_for_the_weights() -> None:
     first = Standard(epochs=2).fit(task(schedule=Cosine(warmup=0.5)))
     assert equal(found.earlier[0], first.weights)
     assert not equal(found.earlier[0], found.earlier[1])
-    assert [row["pass"] for row in given.history.rows] == [0, 0, 1, 1, 2, 2]
+    assert [row["pass"] for row in given.history.rows] == [1, 1, 2, 2, 3, 3]
 
 
 def test_the_kept_weights_are_what_a_pass_ends_with() -> None:
@@ -273,3 +273,9 @@ def test_stopping_ends_the_pass_only() -> None:
     found = Standard(epochs=5, passes=2).fit(given)
     assert found.epochs == 2
     assert len(given.history.rows) == 2
+
+
+def test_what_a_model_raises_is_named() -> None:
+    """BatchNorm cannot take batches of one row: the model is named, with no traceback for a user."""
+    with pytest.raises(PluginError, match="model failed: ValueError: Expected more than 1 value per channel"):
+        Standard(epochs=1).fit(task(sampler=Shuffle(batch_size=1)))
