@@ -24,6 +24,7 @@ from wakekit.recipe import load_recipe
 from wakekit.recipe_table import dump
 from wakekit.run_rows import clip_rows, event_rows, stream_row, write_lines
 from wakekit.score_stage import read_scores
+from wakekit.worst import speaker_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,15 +69,14 @@ def _count(recipe: Recipe) -> int:
 
 def _leave(folder: Path, recipe: Recipe, runs: Sequence[Run], prints: Sequence[str]) -> None:
     """Write `clips.jsonl`, `detections.jsonl`, `recipe.toml` and last `folds.json`."""
-    results = [
-        results_of(one.recipe, one.calibration, read_scores(one.test, one.recipe, one.prepared, "test")) for one in runs
-    ]
-    whole = pooled(results)
+    whole = _pooled(runs, [one.test for one in runs])
     own = [json.loads((one.folder / "metrics.json").read_text(encoding="utf-8")) for one in runs]
     report = {
         "keyword": own[0]["keyword"],
-        "metrics": {name: as_json(measured(name, metric, whole)) for name, metric in recipe.each("metrics").items()},
-        "streams": [stream_row(result) for result in whole.streams],
+        **_numbers(recipe, whole),
+        "conditions": {
+            name: _numbers(recipe, _pooled(runs, [one.conditions[name] for one in runs])) for name in recipe.conditions
+        },
         "folds": [
             {"fold": number, "run": one.folder.name, "fingerprint": fingerprint, **_own(found)}
             for number, (one, fingerprint, found) in enumerate(zip(runs, prints, own, strict=True))
@@ -86,6 +86,24 @@ def _leave(folder: Path, recipe: Recipe, runs: Sequence[Run], prints: Sequence[s
     write_lines(folder / "detections.jsonl", [row for result in whole.streams for row in event_rows(result)])
     write_text(folder / "recipe.toml", dump(recipe))
     write_text(folder / "folds.json", json.dumps(report, indent=2, allow_nan=False))
+
+
+def _pooled(runs: Sequence[Run], scores: Sequence[Path]) -> Results:
+    """Return what each fold's model gives on its own scores, together."""
+    found = [
+        results_of(one.recipe, one.calibration, read_scores(place, one.recipe, one.prepared, "test"))
+        for one, place in zip(runs, scores, strict=True)
+    ]
+    return pooled(found)
+
+
+def _numbers(recipe: Recipe, results: Results) -> dict[str, Any]:
+    """Return all measures, and counts by stream and by speaker."""
+    return {
+        "metrics": {name: as_json(measured(name, metric, results)) for name, metric in recipe.each("metrics").items()},
+        "streams": [stream_row(result) for result in results.streams],
+        "speakers": speaker_counts(results),
+    }
 
 
 def _own(report: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,20 +34,24 @@ from wakekit.train_stage import FACTS, train
 from wakekit.training import DivergedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from wakekit.progress import Progress
 
 
 @attrs.frozen(eq=False)
 class Run:
-    """A finished run: its recipe, the folder it left, and where calibration and raw scores of test lie in the store."""
+    """A finished run: its recipe, the folder it left, and where calibration and raw scores lie in the store.
+
+    `conditions` are the scores of test's shifted copies, by id.
+    """
 
     recipe: Recipe
     folder: Path
     prepared: Prepared
     calibration: Path
     test: Path
+    conditions: Mapping[str, Path]
 
 
 def run(recipe: Recipe, out: Path, progress: Progress) -> Run:
@@ -82,7 +87,7 @@ class _Pipeline:
         evaluation = self.evaluate(prepared, calibration, test, conditions=conditions, earlier=earlier, weights=weights)
         self.leave(weights, dev, calibration, test, evaluation)
         write_report(self.recipe["report"], self.folder)
-        return Run(self.recipe, self.folder, prepared, calibration, test)
+        return Run(self.recipe, self.folder, prepared, calibration, test, conditions)
 
     def prepare(self) -> Prepared:
         """Corpus → audio store → splits → leakage check."""

@@ -54,6 +54,11 @@ def _print_folds(console: Console, report: dict[str, Any]) -> None:
         markup=False,
     )
     console.print(_metrics(report["metrics"], "on the test splits of all folds together"))
+    if report["conditions"]:
+        beside = [("test", report), *_worst_first(report["conditions"])]
+        console.print(_side_by_side("test and its conditions, over all folds", "condition", beside))
+    for sentence in _worst(report):
+        console.print(sentence, markup=False)
     for fold in folds:
         console.print(f"fold {fold['fold']}: {fold['run']}", markup=False, soft_wrap=True)
         for warning in fold["warnings"]:

@@ -17,7 +17,10 @@ from wakekit.registry import installed
 if TYPE_CHECKING:
     from tests.support import Answer, Typed
 
-FOLDS = ("--set", "splitter={type='k-fold', folds=3}", "--set", "train.epochs=1", "--set", "metrics.brier.type='brier'")
+FOLDS = (
+    "--set", "splitter={type='k-fold', folds=3}", "--set", "train.epochs=1", "--set", "metrics.brier.type='brier'",
+    "--set", "conditions.quiet.augmentations.gain={type='gain', db=[-20, -20]}",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,9 @@ def test_folds_are_run_over_one_corpus_and_pooled(recipe_file: Path, out: Path, 
         assert whole[name] == pytest.approx(sum(counts[name] for counts in apart))
     missed = sum(fold["metrics"]["misses"][1]["counts"]["missed"] for fold in report["folds"])
     assert report["metrics"]["misses"][1]["counts"]["missed"] == missed
+    quiet = report["conditions"]["quiet"]["metrics"]["false_accepts"][0]["counts"]
+    assert quiet["hours"] == pytest.approx(whole["hours"])
+    assert sum(speaker["words"] for speaker in report["speakers"]) == report["metrics"]["misses"][0]["counts"]["words"]
     assert "3 folds, each judged by a model that heard none of its speakers" in answer.out
 
 

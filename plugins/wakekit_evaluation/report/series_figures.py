@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from wakekit_evaluation.report import text
 from wakekit_evaluation.report.theming import CYCLE, INK, LINE_STYLES, MUTED, RED, Plot, legend_below
@@ -131,6 +131,8 @@ def _draw(series: _Series, width: float) -> Figure:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: text.power(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
+    elif all((points[:, 0] % 1 == 0).all() for points in series.lines.values()):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
     axes.set_xlabel(series.x_label)
     axes.set_ylabel(series.y_label)
     if len(series.lines) > 1:

@@ -84,7 +84,8 @@ class Mining(Hooks):
         listed = self._list(state, found.at(np.flatnonzero(suspect)))
         mined = self._mine(state, found.at(np.flatnonzero(free)))
         for line, count in (("candidates", len(found.score)), ("mined", mined), ("suspects", int(suspect.sum()))):
-            state.record({"series": _NAME, "line": line, "x": state.pass_number + 1, "y": count, "x_label": "pass"})
+            place = {"x": state.pass_number + 1, "x_label": "pass", "y_label": "windows"}
+            state.record({"series": _NAME, "line": line, "y": count, **place})
         if listed:
             state.warn(_to_review(listed, int(suspect.sum()), len(found.score)))
         if not mined:
