@@ -18,7 +18,7 @@ from wakekit.artifacts import write_text
 from wakekit.batch import Batch, FeatureBatch, Sources, gather
 from wakekit.checkpoints import Checkpoints
 from wakekit.data import keyword_labels
-from wakekit.errors import PluginError
+from wakekit.errors import PluginError, blaming
 from wakekit.geometry import N_CLASSES, assemble, choose_device, context, geometry
 from wakekit.history import History
 from wakekit.pooling import KEYWORD
@@ -158,8 +158,19 @@ def _augmentations(recipe: Recipe, split: SplitAudio) -> dict[str, tuple[Augment
     for name, augmentation in recipe.each("augmentations").items():
         if augmentation.domain not in built:
             raise PluginError(f"augmentation {name}: domain is {augmentation.domain!r}, not waveform or features")
-        built[augmentation.domain].append(augmentation.build(sources))
+        with blaming(f"augmentation {name}"):
+            built[augmentation.domain].append(_blamed(name, augmentation.build(sources)))
     return {domain: tuple(found) for domain, found in built.items()}
+
+
+def _blamed(name: str, change: Augment) -> Augment:
+    """Return an augmentation that is named when it fails."""
+
+    def changed(batch: Batch) -> Batch:
+        with blaming(f"augmentation {name}"):
+            return change(batch)
+
+    return changed
 
 
 def _fit_batches(

@@ -150,3 +150,28 @@ def test_warnings_of_training_are_in_the_report(recipe_file: Path, tmp_path: Pat
     assert answer.returncode == 0
     assert "gradients are odd" in json.loads((the_run(tmp_path / "runs") / "metrics.json").read_text())["warnings"]
     assert "warning: gradients are odd" in answer.stdout
+
+
+def test_a_failing_augmentation_is_named(recipe_file: Path, tmp_path: Path, site: Path, typed: Typed) -> None:
+    """A stranger's augmentation that raises in a step ends the run by its id, without a traceback."""
+    source = """
+import attrs
+from wakekit import Component, hookimpl
+
+@hookimpl
+def wakekit_components():
+    yield Component("augmentation", "broken", "crooked:Broken", summary="Raise.")
+
+@attrs.frozen
+class Broken:
+    \"\"\"Raise at every batch.\"\"\"
+
+    domain = "waveform"
+
+    def build(self, sources):
+        return lambda batch: batch.audio[999]
+"""
+    add_plugin(site, "crooked", source)
+    answer = typed("run", recipe_file, "--out", tmp_path / "runs", "--set", "augmentations.mine.type='broken'")
+    assert answer.code == 3
+    assert "augmentation mine failed: IndexError" in answer.err
