@@ -17,9 +17,9 @@ A callback reads all of `TrainingState`. It may change: weights, buffers and gra
 `optimizer`, of which the schedule scales those that `fit_started` leaves and sets its own after every step;
 `evaluated`, the module that is validated and saved, which is `model` when a pass begins; `stop`, which ends the pass
 after this epoch; `restart`, which begins the next pass from the weights that the first began with. It may call
-`record`, `warn`, `rehearse`, `network` and `add_rows`, and write files into `folder`, which is kept as `training/` in
-the run's folder. Nothing else: it draws from no global random state, and no detector, calibrator or operating point is
-within its reach.
+`record`, `note`, `warn`, `rehearse`, `network` and `add_rows`, and write files into `folder`, which is kept as
+`training/` in the run's folder. Nothing else: it draws from no global random state, and no detector, calibrator or
+operating point is within its reach.
 
 A training that was killed goes on from its last checkpoint, to the same weights bit for bit. Model, optimizer,
 schedule, random state, rows and history are restored by the trainer; what a callback remembers from one step to
@@ -142,6 +142,8 @@ class TrainingState:
     and where wanted `line` (one of several lines in the figure), `x_label`, `y_label` (the series' name unless given),
     `x_log` (true for a logarithmic axis) and `mark` (true for a point to mark).
     """
+    note: Callable[[str], None]
+    """Tell the user one sentence, now."""
     warn: Callable[[str], None]
     """Tell the user one sentence, now and in the report."""
     rehearse: Callable[[], AbstractContextManager[Rehearsal]]

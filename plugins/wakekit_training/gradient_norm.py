@@ -32,7 +32,7 @@ class GradientNorm:
 
     With `clip` the gradients are scaled down to that norm (Pascanu, Mikolov and Bengio, 2013). A norm that is not
     finite is reported at once and its gradients are left as they are: scaled by it, they would all be lost. Steps whose
-    norm is above `spike` times the median of the 100 recorded before are named once an epoch.
+    norm is above `spike` times the median of the 100 recorded before are named when the pass ends.
     """
 
     clip: float | None = option(None, above=0, help="norm to which larger gradients are scaled down")
@@ -51,12 +51,13 @@ class _Norms(Hooks):
         self.layers = _Layers(nn.Module())
         self.steps, self.norms = list[int](), list[Tensor]()
         self.past = np.zeros(0)
+        self.spikes: list[tuple[int, float, float]] = []
         self.told = False
 
     def pass_started(self, state: TrainingState) -> None:
         """Begin anew: the norms of another pass say nothing about those of this one."""
         self.layers = _Layers(state.model)
-        self.steps, self.norms, self.past = [], [], np.zeros(0)
+        self.steps, self.norms, self.past, self.spikes = [], [], np.zeros(0), []
 
     @torch.no_grad()
     def gradients_ready(self, state: TrainingState) -> None:
@@ -95,7 +96,7 @@ class _Norms(Hooks):
         )
 
     def epoch_ended(self, state: TrainingState) -> None:
-        """Record the epoch's norms and name its spikes."""
+        """Record the epoch's norms and look for spikes."""
         if not self.norms:
             return
         steps, norms = np.array(self.steps), torch.stack(self.norms).double().cpu().numpy()
@@ -105,27 +106,32 @@ class _Norms(Hooks):
         for line, column in zip(lines, norms.T, strict=True):
             thin = 1 if line == _TOTAL else -(-len(steps) // points)
             state.record(_row(line, steps[::thin], column[::thin]))
-        self._tell_spikes(state, steps, norms[:, 0])
+        self._find_spikes(steps, norms[:, 0])
 
-    def _tell_spikes(self, state: TrainingState, steps: FloatArray, norms: FloatArray) -> None:
+    def pass_ended(self, state: TrainingState) -> None:
+        """Name the spikes of the pass."""
+        if self.spikes:
+            state.warn(spikes_sentence(self.spikes))
+
+    def _find_spikes(self, steps: FloatArray, norms: FloatArray) -> None:
         finite = np.isfinite(norms)
         steps, norms = steps[finite], norms[finite]
         medians = running_median(np.concatenate([self.past, norms]), _WINDOW)[len(self.past) :]
         self.past = np.concatenate([self.past, norms])[-_WINDOW:]
         # Nothing can be told of a leap from gradients that were all zero.
         high = (norms > self.options.spike * medians) & (medians > 0)
-        if high.any():
-            state.warn(spikes_sentence(state.epoch, steps[high], norms[high], medians[high]))
+        self.spikes += zip(steps[high].tolist(), norms[high].tolist(), medians[high].tolist(), strict=True)
 
     def state_dict(self) -> Mapping[str, Any]:
         """Return what has not been recorded yet, and the norms to which the next are compared."""
         norms = torch.stack(self.norms) if self.norms else torch.zeros(0)
-        return {"steps": self.steps, "norms": norms, "past": torch.from_numpy(self.past), "told": self.told}
+        past = torch.from_numpy(self.past)
+        return {"steps": self.steps, "norms": norms, "past": past, "spikes": self.spikes, "told": self.told}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take it back."""
         self.steps, self.norms = list(state["steps"]), list(state["norms"].to(self.layers.device))
-        self.past, self.told = state["past"].cpu().numpy(), state["told"]
+        self.past, self.spikes, self.told = state["past"].cpu().numpy(), list(state["spikes"]), state["told"]
 
 
 class _Layers:

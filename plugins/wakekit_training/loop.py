@@ -63,6 +63,7 @@ class Training:
             audio=task.audio,
             folder=task.folder,
             record=task.history.record,
+            note=task.progress.note,
             warn=self._warn,
             rehearse=lambda: rehearsal(self),
             network=lambda: task.network(self.state.evaluated),

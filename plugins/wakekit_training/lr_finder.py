@@ -115,6 +115,9 @@ class _Finding(Hooks):
             return
         rate = rates[found]
         state.record({**_SERIES, "line": "smoothed", "x": rate, "y": float(curve.smoothed[found]), "mark": True})
+        own = max(float(group["lr"]) for group in state.optimizer.param_groups)
+        used = "and training uses it" if self.options.apply else "training keeps it, apply = true takes the other"
+        state.note(f"lr-finder: suggests a learning rate of {rate:.3g}, the optimizer's is {own:.3g}; {used}")
         if self.options.apply:
             for group, share in zip(state.optimizer.param_groups, _shares(state), strict=True):
                 group["lr"] = rate * share

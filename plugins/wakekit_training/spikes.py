@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wakekit.data import FloatArray
 
 _FEWEST, _NAMED = 10, 5
@@ -25,12 +27,12 @@ def running_median(values: FloatArray, window: int) -> FloatArray:
     return np.where(count >= _FEWEST, median, np.inf)
 
 
-def spikes_sentence(epoch: int, steps: FloatArray, norms: FloatArray, medians: FloatArray) -> str:
-    """Name the steps at which gradients leapt, and the largest leap."""
-    top = int(norms.argmax())
-    named = ", ".join(str(step) for step in steps[:_NAMED].tolist()) + (" and others" if len(steps) > _NAMED else "")
-    what = "step" if len(steps) == 1 else "steps"
+def spikes_sentence(spikes: Sequence[tuple[int, float, float]]) -> str:
+    """Name the steps at which gradients leapt, and the largest leap; a spike is its step, norm and median before."""
+    steps = [str(step) for step, _, _ in spikes]
+    named = ", ".join(steps[:_NAMED]) + (f" and {len(steps) - _NAMED} more" if len(steps) > _NAMED else "")
+    step, norm, median = max(spikes, key=lambda spike: spike[1])
     return (
-        f"gradient-norm: gradients leap in epoch {epoch} at {what} {named}; the largest, {norms[top]:.3g} at step "
-        f"{steps[top]}, is {norms[top] / medians[top]:.0f} times the median of the steps before"
+        f"gradient-norm: gradients leap at {'step' if len(steps) == 1 else 'steps'} {named}; "
+        f"the largest, {norm:.3g} at step {step}, is {norm / median:.0f} times the median of the steps before"
     )

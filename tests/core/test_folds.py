@@ -35,7 +35,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_folds_are_run_over_one_corpus_and_pooled(recipe_file: Path, out: Path, typed: Typed) -> None:
-    """Each keyword clip is scored once, out of fold; AUC is that of all calibrated scores together."""
+    """T14: no fold is picked: each clip is scored once, out of fold, and AUC is that of all scores together."""
     answer: Answer = typed("run", recipe_file, "--folds", *FOLDS, "--out", out)
     assert answer.code == 0, answer.err
     assert answer.err.count("corpus: reused") == 2

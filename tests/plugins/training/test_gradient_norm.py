@@ -143,6 +143,7 @@ def run_steps(
         if step == stop and then != "take over":
             hooks.epoch_ended(given)
             if then == "pass":
+                hooks.pass_ended(given)
                 hooks.pass_started(given)
         elif step == stop:
             kept, hooks = hooks.state_dict(), options.build()
@@ -153,27 +154,29 @@ def run_steps(
         hooks.gradients_ready(given)
         hooks.step_ended(given)
     hooks.epoch_ended(given)
+    hooks.pass_ended(given)
     return rows, warnings
 
 
-def test_spikes_are_named_once_an_epoch() -> None:
+def test_spikes_are_named_once_a_pass() -> None:
     """Steps far above the median of those before are named with the largest; a rise that lasts is not."""
     quiet = [1.0 + 0.1 * (step % 3) for step in range(60)]
     values = [*quiet, 9.0, *quiet, 30.0, 7.0, *quiet]
     _, (warning,) = run_steps(GradientNorm(), values)
     assert warning == (
-        "gradient-norm: gradients leap in epoch 3 at steps 60, 121, 122; the largest, 30 at step 121, is 27 times the "
+        "gradient-norm: gradients leap at steps 60, 121, 122; the largest, 30 at step 121, is 27 times the "
         "median of the steps before"
     )
     assert run_steps(GradientNorm(spike=40.0), values)[1] == []
     assert run_steps(GradientNorm(), [1.0] * 5 + [99.0])[1] == []
     assert run_steps(GradientNorm(), values, stop=60, then="epoch")[1] == [warning]
-    first, later = run_steps(GradientNorm(), values, stop=118, then="epoch")[1]
-    assert first.endswith("the largest, 9 at step 60, is 8 times the median of the steps before")
-    assert "at steps 121, 122;" in later
+    assert run_steps(GradientNorm(), values, stop=118, then="epoch")[1] == [warning]
+    (first,) = run_steps(GradientNorm(), values, stop=118, then="pass")[1]
+    assert first.endswith("at step 60; the largest, 9 at step 60, is 8 times the median of the steps before")
     assert run_steps(GradientNorm(), values, stop=60, then="pass")[1] == [warning.replace("60, ", "")]
     (lasting,) = run_steps(GradientNorm(), [1.0] * 60 + [8.0] * 300)[1]
-    assert "at steps 60, 61, 62, 63, 64 and others" in lasting
+    assert "at steps 60, 61, 62, 63, 64 and " in lasting
+    assert run_steps(GradientNorm(), values, stop=100)[1] == [warning]
 
 
 def test_a_leap_from_nothing_is_no_spike() -> None:

@@ -51,6 +51,7 @@ class Trial:
         self.optimizer = make(self.model.parameters(), lr=0.01)
         self.rows: list[Mapping[str, Any]] = []
         self.warnings: list[str] = []
+        self.notes: list[str] = []
 
     def state(self) -> TrainingState:
         """Return the state as a callback sees it."""
@@ -58,7 +59,7 @@ class Trial:
             "TrainingState",
             SimpleNamespace(
                 model=self.model, optimizer=self.optimizer, record=self.rows.append, warn=self.warnings.append,
-                rehearse=self.rehearse, step=0,
+                rehearse=self.rehearse, step=0, note=self.notes.append,
             ),
         )  # fmt: skip
 
@@ -127,6 +128,9 @@ def test_the_curve_is_that_of_torch_lr_finder(optimizer: str, options: LrFinder)
             agreed += 1
             assert mark["x"] == pytest.approx(rate, rel=1e-9)
         assert mark["x"] <= lowest
+        (told,) = ours.notes
+        assert told.startswith(f"lr-finder: suggests a learning rate of {mark['x']:.3g}, the optimizer's is ")
+        assert told.endswith("; training keeps it, apply = true takes the other")
         assert mark["y"] == smoothed[rates.index(mark["x"])]
         assert {(row["series"], row["x_label"], row["x_log"]) for row in ours.rows} == {
             ("learning rate finder", "learning rate", True)

@@ -110,6 +110,7 @@ def training(split: SplitAudio, folder: Path, *, passes: int = 3, gain: float = 
         audio=split,
         folder=folder,
         record=heard.history.append,
+        note=heard.warnings.append,
         warn=heard.warnings.append,
         rehearse=None,  # type: ignore[arg-type]
         network=lambda: Loudness(gain),  # type: ignore[arg-type,return-value]
