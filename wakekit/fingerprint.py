@@ -111,15 +111,11 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
     stage("train", "prepare", [plain(settings.window), settings.precision, settings.seed, training])
     hop = recipe["detector"].hop_seconds
     stage("score", "train", [prints["compose"], part("scorer"), hop])
-    stage("calibrate", "score", [part("calibrator"), part("detector"), plain(settings.operating_point)])
+    choosing = [part("calibrator"), part("detector"), plain(settings.operating_point)]
+    stage("calibrate", "score", choosing)
     for number in range(1, getattr(recipe["train"], "passes", 1)):
         stage(f"score-pass-{number}", "train", [number, prints["compose"], part("scorer"), hop], "score")
-        stage(
-            f"calibrate-pass-{number}",
-            f"score-pass-{number}",
-            [part("calibrator"), part("detector"), plain(settings.operating_point)],
-            "calibrate",
-        )
+        stage(f"calibrate-pass-{number}", f"score-pass-{number}", choosing, "calibrate")
     changed = []
     for name, condition in recipe.conditions.items():
         stage(f"condition-{name}", "compose", [plain(condition)], "condition")

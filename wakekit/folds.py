@@ -14,17 +14,15 @@ import attrs
 import numpy as np
 
 from wakekit.artifacts import write_text
-from wakekit.data import ClipScores, Results, as_json
+from wakekit.data import ClipScores, Results
 from wakekit.errors import Problem, RecipeError
 from wakekit.fingerprint import digest
-from wakekit.judge_stage import results_of
-from wakekit.measured import measured
+from wakekit.judge_stage import numbers, results_of
 from wakekit.pipeline import run
 from wakekit.recipe import load_recipe
 from wakekit.recipe_table import dump
-from wakekit.run_rows import clip_rows, event_rows, stream_row, write_lines
+from wakekit.run_rows import clip_rows, event_rows, write_lines
 from wakekit.score_stage import read_scores
-from wakekit.worst import speaker_counts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,9 +71,9 @@ def _leave(folder: Path, recipe: Recipe, runs: Sequence[Run], prints: Sequence[s
     own = [json.loads((one.folder / "metrics.json").read_text(encoding="utf-8")) for one in runs]
     report = {
         "keyword": own[0]["keyword"],
-        **_numbers(recipe, whole),
+        **numbers(recipe, whole),
         "conditions": {
-            name: _numbers(recipe, _pooled(runs, [one.conditions[name] for one in runs])) for name in recipe.conditions
+            name: numbers(recipe, _pooled(runs, [one.conditions[name] for one in runs])) for name in recipe.conditions
         },
         "folds": [
             {"fold": number, "run": one.folder.name, "fingerprint": fingerprint, **_own(found)}
@@ -95,15 +93,6 @@ def _pooled(runs: Sequence[Run], scores: Sequence[Path]) -> Results:
         for one, place in zip(runs, scores, strict=True)
     ]
     return pooled(found)
-
-
-def _numbers(recipe: Recipe, results: Results) -> dict[str, Any]:
-    """Return all measures, and counts by stream and by speaker."""
-    return {
-        "metrics": {name: as_json(measured(name, metric, results)) for name, metric in recipe.each("metrics").items()},
-        "streams": [stream_row(result) for result in results.streams],
-        "speakers": speaker_counts(results),
-    }
 
 
 def _own(report: dict[str, Any]) -> dict[str, Any]:

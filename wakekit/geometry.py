@@ -90,11 +90,14 @@ class Context:
 
 def context(recipe: Recipe, normalizer: nn.Module) -> Context:
     """Return the context of a recipe's frontend and of its normalizer's module."""
-    rate = recipe.settings.audio.sample_rate
     running = _scope(recipe) == "running"
     frames = int(normalizer.context_frames) if running else 0  # type: ignore[arg-type]
-    before = round(getattr(recipe["frontend"], "context_seconds", 0.0) * rate)
-    return Context(before + frames * geometry(recipe).frame_hop, frames)
+    return Context(frontend_context(recipe) + frames * geometry(recipe).frame_hop, frames)
+
+
+def frontend_context(recipe: Recipe) -> int:
+    """Return the samples before a window that the frontend needs."""
+    return round(getattr(recipe["frontend"], "context_seconds", 0.0) * recipe.settings.audio.sample_rate)
 
 
 def assemble(recipe: Recipe, *, frontend: nn.Module, normalizer: nn.Module, model: nn.Module) -> Network:

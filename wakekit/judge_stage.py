@@ -113,15 +113,6 @@ class _Judge:
             cost=test.cost,
         )
 
-    def numbers(self, results: Results) -> dict[str, Any]:
-        """Return all measures, and counts by stream and by speaker."""
-        measures = {name: measured(name, metric, results) for name, metric in self.recipe.each("metrics").items()}
-        return {
-            "metrics": {name: as_json(found) for name, found in measures.items()},
-            "streams": [stream_row(result) for result in results.streams],
-            "speakers": speaker_counts(results),
-        }
-
     def curve(self, results: Results, keyword: str) -> dict[str, Any] | None:
         """Return test's own curve, which describes and from which nothing is chosen."""
         streams = [result.scores for result in results.streams]
@@ -160,7 +151,7 @@ def evaluate(
         raise WakekitError("the threshold was chosen on the very scores it would be judged on; choose it on dev")
     results = judge.results(test)
     shifted = {
-        name: {**judge.numbers(judge.results(scores)), "changes": recipe.conditions[name].describe()}
+        name: {**numbers(recipe, judge.results(scores)), "changes": recipe.conditions[name].describe()}
         for name, scores in conditions.items()
     }
     report = {
@@ -172,9 +163,9 @@ def evaluate(
             *training["warnings"],
             *_warnings(results, judge, test.silence),
         ],
-        **judge.numbers(results),
+        **numbers(recipe, results),
         "conditions": shifted,
-        "passes": [_pass_numbers(_Judge.read(recipe, place), scores) for place, scores in earlier],
+        "passes": [_pass_numbers(recipe, place, scores) for place, scores in earlier],
     }
     curves = {
         "dev": json.loads((calibration / _CURVE).read_text(encoding="utf-8")),
@@ -188,9 +179,20 @@ def evaluate(
     write_lines(folder / "detections.jsonl", cut(folder / "listen", list(chain.from_iterable(found)), owners, sounds))
 
 
-def _pass_numbers(judge: _Judge, test: SplitScores) -> dict[str, Any]:
+def _pass_numbers(recipe: Recipe, calibration: Path, test: SplitScores) -> dict[str, Any]:
     """Return what a pass's weights give on test, at an operating point of their own."""
-    return {"operating_point": as_json(judge.point), **judge.numbers(judge.results(test))}
+    results = results_of(recipe, calibration, test)
+    return {"operating_point": as_json(results.operating_point), **numbers(recipe, results)}
+
+
+def numbers(recipe: Recipe, results: Results) -> dict[str, Any]:
+    """Return all measures of a recipe's metrics, and counts by stream and by speaker."""
+    measures = {name: measured(name, metric, results) for name, metric in recipe.each("metrics").items()}
+    return {
+        "metrics": {name: as_json(found) for name, found in measures.items()},
+        "streams": [stream_row(result) for result in results.streams],
+        "speakers": speaker_counts(results),
+    }
 
 
 def results_of(recipe: Recipe, calibration: Path, test: SplitScores) -> Results:

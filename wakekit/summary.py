@@ -34,8 +34,7 @@ def print_summary(folder: Path) -> None:
     if report["streams"]:
         console.print(_streams(report["streams"]))
     if report["conditions"]:
-        beside = [("test", report), *_worst_first(report["conditions"])]
-        console.print(_side_by_side("test and its conditions, at that threshold", "condition", beside))
+        console.print(_conditions(report, "test and its conditions, at that threshold"))
     if report.get("passes"):
         console.print(_passes(report))
     for sentence in _worst(report):
@@ -55,8 +54,7 @@ def _print_folds(console: Console, report: dict[str, Any]) -> None:
     )
     console.print(_metrics(report["metrics"], "on the test splits of all folds together"))
     if report["conditions"]:
-        beside = [("test", report), *_worst_first(report["conditions"])]
-        console.print(_side_by_side("test and its conditions, over all folds", "condition", beside))
+        console.print(_conditions(report, "test and its conditions, over all folds"))
     for sentence in _worst(report):
         console.print(sentence, markup=False)
     for fold in folds:
@@ -124,6 +122,11 @@ def _streams(rows: list[dict[str, Any]]) -> Table:
         values = (row["events"], row["hits"], row["misses"], row["false_accepts"])
         table.add_row(name, f"{row['hours_without_keyword']:.2f}", *map(str, values))
     return table
+
+
+def _conditions(report: dict[str, Any], title: str) -> Table:
+    """Set test beside its shifted copies, worst first."""
+    return _side_by_side(title, "condition", [("test", report), *_worst_first(report["conditions"])])
 
 
 def _passes(report: dict[str, Any]) -> Table:

@@ -19,7 +19,7 @@ from wakekit.batch import Batch, FeatureBatch, Sources, gather
 from wakekit.checkpoints import Checkpoints
 from wakekit.data import keyword_labels
 from wakekit.errors import PluginError, blaming
-from wakekit.geometry import N_CLASSES, assemble, choose_device, context, geometry
+from wakekit.geometry import N_CLASSES, assemble, choose_device, context, frontend_context, geometry
 from wakekit.history import History
 from wakekit.pooling import KEYWORD
 from wakekit.prepared import Prepared, SplitAudio, resident
@@ -132,17 +132,12 @@ def _normalizer(
     """Return the normalizer's module, fitted on the train split."""
     module: nn.Module = recipe["normalizer"].build(recipe["frontend"].n_features).to(device)
     if hasattr(module, "hear_silence"):
-        samples = _context_samples(recipe) + geometry(recipe).window
+        samples = frontend_context(recipe) + geometry(recipe).window
         with torch.no_grad():
             module.hear_silence(frontend(torch.zeros(1, samples, device=device))[0, :, -1])  # type: ignore[operator]
     if hasattr(module, "fit"):
         module.fit(_fit_batches(split, recipe, frontend, device, progress))  # type: ignore[operator]
     return module.eval()
-
-
-def _context_samples(recipe: Recipe) -> int:
-    """Return the audio that the frontend needs before a window."""
-    return round(getattr(recipe["frontend"], "context_seconds", 0.0) * recipe.settings.audio.sample_rate)
 
 
 def _precision(settings: Settings, device: torch.device) -> str:
@@ -177,7 +172,7 @@ def _fit_batches(
     split: SplitAudio, recipe: Recipe, frontend: nn.Module, device: torch.device, progress: Progress
 ) -> Iterator[FeatureBatch]:
     """Yield the features of all train clips, window by window, without padding frames."""
-    shape, before = geometry(recipe), _context_samples(recipe)
+    shape, before = geometry(recipe), frontend_context(recipe)
     frame = shape.window - (shape.window_frames - 1) * shape.frame_hop
     clips, starts, lengths = [], [], []
     for clip, length in zip(split.clips.starts.tolist(), split.clips.lengths.tolist(), strict=True):

@@ -10,11 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import attrs
-from torch.nn import functional
 
 from wakekit import option
 from wakekit.pooling import best_frame
-from wakekit_models.class_weights import unequal, weight_tensor
+from wakekit_models.cross_entropy import CrossEntropy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,14 +38,12 @@ class MaxPooling:
     @property
     def rebalances(self) -> tuple[str, ...]:
         """What of this loss makes some rows count more than others, in words."""
-        return ("class weights",) if unequal(self.class_weights) else ()
+        return self._at_a_frame().rebalances
 
     def build(self) -> Callable[[Tensor, Tensor], Tensor]:
         """Return (logits [B, C, T] or [B, C], targets [B, C] floats) → mean loss in float32."""
-        return self._loss
+        loss = self._at_a_frame().build()
+        return lambda logits, targets: loss(best_frame(logits), targets)
 
-    def _loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        weights = weight_tensor(self.class_weights, logits, "class_weights")
-        return functional.cross_entropy(
-            best_frame(logits).float(), targets.float(), weight=weights, label_smoothing=self.label_smoothing
-        )
+    def _at_a_frame(self) -> CrossEntropy:
+        return CrossEntropy(label_smoothing=self.label_smoothing, class_weights=self.class_weights)
