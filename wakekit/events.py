@@ -146,17 +146,19 @@ def keywords(scores: StreamScores, keyword: str, *, tolerance: float) -> Words:
     return Words(table[:, 1].astype(np.int64), table[:, 0].copy(), table[:, 2].copy())
 
 
-def negative_hours(scores: StreamScores, words: Words) -> float:
-    """Return the hours of audio scored in which a detection would be a false accept.
+def negative_hours(scores: StreamScores, words: Words, *, first: int = 0, stop: int | None = None) -> float:
+    """Return the hours of audio scored in which a detection would be a false accept, of frames `first` to `stop`.
 
     A score adds one hop of audio, the one that ends at its time; overlapping words are taken off once.
     """
-    end = scores.first_seconds + (len(scores.scores) - 1) * scores.hop_seconds
-    free_from, seconds = end - scores.scored_seconds(), scores.scored_seconds()
+    stop = len(scores.scores) if stop is None else stop
+    seconds = (stop - first) * scores.hop_seconds
+    end = scores.first_seconds + (stop - 1) * scores.hop_seconds
+    free_from = end - seconds
     for start, deadline in zip(words.starts, words.deadlines, strict=True):
-        stop = min(float(deadline), end)
-        seconds -= max(0.0, stop - max(float(start), free_from))
-        free_from = max(free_from, stop)
+        over = min(float(deadline), end)
+        seconds -= max(0.0, over - max(float(start), free_from))
+        free_from = max(free_from, over)
     return max(0.0, seconds) / _SECONDS_PER_HOUR
 
 

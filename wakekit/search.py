@@ -6,11 +6,13 @@ judged at the setting and threshold chosen without it.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
 
 from wakekit.data import OperatingPoint
+from wakekit.dealing import evenly
 from wakekit.detector_settings import settings_of
 from wakekit.errors import PluginError
 from wakekit.events import fire, judge_stream
@@ -54,7 +56,7 @@ def search(
             keyword,
             tolerance=target.tolerance_seconds,
             max_fa_per_hour=max(_SWEPT_FA_PER_HOUR, target.fa_per_hour),
-            parts=parts,
+            deal=partial(evenly, parts=parts),
         )
         check(curve, target)
         curves.append(curve if len(tried) == 1 else curve.corners())

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wakekit.data import Changes
+from wakekit.dealing import evenly
 from wakekit.errors import PluginError, WakekitError, blaming
 from wakekit.events import fire, keywords, negative_hours
 from wakekit.tally import StreamTally
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from wakekit.data import FloatArray, IntArray, StreamScores
+    from wakekit.dealing import Deal, Dealt
     from wakekit.events import Words
     from wakekit.kinds import Detector, ThresholdSweep
 
@@ -34,7 +36,7 @@ _WITHOUT_SWEEP = 200
 class Curve:
     """What a detector does at each threshold, from the highest down, in each part of the streams.
 
-    The parts, `p` of them, share out recordings for false accepts and speakers for words; one part is all. Down to
+    Audio is dealt into `p` parts for false accepts, words into `q` by speaker; one part is all. Down to
     `exact_down_to` every distinct level was tried; what lies below is a coarser grid. `distinct` is how many levels
     there are, and `hours` are free of keywords.
     """
@@ -98,11 +100,11 @@ def sweep(
     *,
     tolerance: float,
     max_fa_per_hour: float = 100.0,
-    parts: int = 1,
+    deal: Deal = evenly,
 ) -> Curve:
     """Run a detector over calibrated streams at every distinct level from the top down; `tolerance` is in seconds.
 
-    Every distinct level is tried until false accepts exceed `max_fa_per_hour`, and the first 4,096 in any case; of the
+    `deal` says which part audio and words are counted in.     Every distinct level is tried until false accepts exceed `max_fa_per_hour`, and the first 4,096 in any case; of the
     rest 256 are, evenly spaced by rank. Levels are the distinct scores, or those that the detector's sweeps offer. A
     detector without `sweep` is tried at 200 scores at most, closest together at the top. Raises WakekitError where
     there is nothing to sweep, or the scores are not at the detector's hop: a coarser hop than in use would hide false
@@ -110,9 +112,8 @@ def sweep(
     """
     _check(detector, streams)
     truths = [keywords(scores, keyword, tolerance=tolerance) for scores in streams]
-    hours = np.array([negative_hours(scores, truth) for scores, truth in zip(streams, truths, strict=True)])
-    tried = _Tried(detector, streams, truths, parts)
-    distinct = tried.levels()
+    tried = _Tried(detector, streams, truths, deal(streams, truths))
+    distinct, hours = tried.levels(), tried.hours()
     if hasattr(detector, "sweep"):
         ranks = _descend(tried, distinct, max_fa_per_hour * float(hours.sum()))
     else:
@@ -124,8 +125,8 @@ def sweep(
         thresholds=distinct[ranks],
         part_false_accepts=false_accepts,
         part_hits=hits,
-        part_hours=np.bincount(tried.stream_part, weights=hours, minlength=parts).astype(np.float64),
-        part_events=np.bincount(np.concatenate(tried.word_parts), minlength=parts),
+        part_hours=hours,
+        part_events=np.bincount(np.concatenate(tried.dealt.words), minlength=tried.dealt.word_parts),
         max_fa_per_hour=max_fa_per_hour,
         distinct=len(distinct),
         exact=exact,
@@ -141,7 +142,7 @@ def _descend(tried: _Tried, distinct: FloatArray, limit: float) -> IntArray:
         done += len(false_accepts)
         if (false_accepts > limit).any():
             break
-        block = min(2 * block, _AT_ONCE)
+        block = min(2 * block, max(_FIRST, _AT_ONCE // tried.dealt.word_parts))
     if done == len(distinct):
         return np.arange(done)
     grid = np.unique(np.linspace(done, len(distinct) - 1, _GRID).astype(np.int64))
@@ -160,13 +161,10 @@ class _Tried:
     """The counts so far, and where the threshold stands on every stream."""
 
     def __init__(
-        self, detector: Detector, streams: Sequence[StreamScores], truths: Sequence[Words], parts: int
+        self, detector: Detector, streams: Sequence[StreamScores], truths: Sequence[Words], dealt: Dealt
     ) -> None:
-        self.parts = parts
-        self._streams = streams
-        recordings = {name: number % parts for number, name in enumerate(dict.fromkeys(_recordings(streams)))}
-        self.stream_part = np.array([recordings[name] for name in _recordings(streams)], np.int64)
-        self.word_parts = _word_parts(streams, truths, parts)
+        self.dealt = dealt
+        self._streams, self._truths = streams, truths
         self._name = f"detector {type(detector).__name__}"
         begin = getattr(detector, "sweep", None)
         with blaming(self._name):
@@ -174,8 +172,8 @@ class _Tried:
                 begin(scores.scores) if begin else _Loop(detector, scores) for scores in streams
             ]
         self._tallies = [
-            StreamTally(scores, truth, part, parts, name=self._name)
-            for scores, truth, part in zip(streams, truths, self.word_parts, strict=True)
+            StreamTally(scores, truth, words, dealt.word_parts, edges=pieces.edges, name=self._name)
+            for scores, truth, words, pieces in zip(streams, truths, dealt.words, dealt.audio, strict=True)
         ]
         self._false_accepts: list[IntArray] = []
         self._hits: list[IntArray] = []
@@ -191,21 +189,29 @@ class _Tried:
         # Without a level nothing can fire, and a score is as good as any threshold.
         return np.unique(np.concatenate([scores.scores for scores in self._streams]))[::-1]
 
+    def hours(self) -> FloatArray:
+        """Return the hours without keywords of each part [p]."""
+        found = np.zeros(self.dealt.audio_parts)
+        for scores, truth, pieces in zip(self._streams, self._truths, self.dealt.audio, strict=True):
+            for part, first, stop in zip(pieces.parts, pieces.edges[:-1], pieces.edges[1:], strict=True):
+                found[part] += negative_hours(scores, truth, first=int(first), stop=int(stop))
+        return found
+
     def lower(self, thresholds: FloatArray) -> IntArray:
         """Count at each of the thresholds, which go on from where they stopped; return the false accepts [n]."""
-        false_accepts = np.zeros((self.parts, len(thresholds)), np.int64)
-        hits = np.zeros((self.parts, len(thresholds)), np.int64)
-        for falling, tally, part in zip(self._sweeps, self._tallies, self.stream_part, strict=True):
+        false_accepts = np.zeros((self.dealt.audio_parts, len(thresholds)), np.int64)
+        hits = np.zeros((self.dealt.word_parts, len(thresholds)), np.int64)
+        for falling, tally, pieces in zip(self._sweeps, self._tallies, self.dealt.audio, strict=True):
             with blaming(self._name):
                 accepts, heard = tally.fall(falling.lower(thresholds), len(thresholds))
-            false_accepts[part] += accepts
+            np.add.at(false_accepts, pieces.parts, accepts)
             hits += heard
         self._false_accepts.append(false_accepts)
         self._hits.append(hits)
         return _total(false_accepts)
 
     def counts(self) -> tuple[IntArray, IntArray]:
-        """Return false accepts and hits [parts, n] at all thresholds."""
+        """Return false accepts [p, n] and hits [q, n] at all thresholds."""
         return np.concatenate(self._false_accepts, axis=1), np.concatenate(self._hits, axis=1)
 
 
@@ -215,20 +221,6 @@ def _numbers(name: str, levels: object) -> FloatArray:
     if found.ndim != 1 or (len(found) and (found.dtype.kind not in "fiu" or np.isnan(found).any())):
         raise PluginError(f"{name}: expected the levels of its sweep, numbers [n], got {levels!r:.80}")
     return found.astype(np.float64)
-
-
-def _recordings(streams: Sequence[StreamScores]) -> list[str]:
-    return [scores.stream.recording() for scores in streams]
-
-
-def _word_parts(streams: Sequence[StreamScores], truths: Sequence[Words], parts: int) -> list[IntArray]:
-    """Return for each stream the part of each word: a speaker's words all go to one."""
-    speakers: dict[str, int] = {}
-    found = []
-    for scores, truth in zip(streams, truths, strict=True):
-        spoken = [scores.stream.cluster(scores.stream.events[index]) for index in truth.index.tolist()]
-        found.append(np.array([speakers.setdefault(name, len(speakers)) % parts for name in spoken], np.int64))
-    return found
 
 
 class _Loop:

@@ -21,22 +21,31 @@ if TYPE_CHECKING:
 
 
 class StreamTally:
-    """The running counts of one stream; `parts` [m] is the part of dev that each word belongs to.
+    """The running counts of one stream; `parts` [m] is the part of `n_parts` that each word belongs to.
 
-    `name` is what errors call the detector that the changes come from.
+    False accepts are counted between each two of the frames `edges` [k + 1]. `name` is what errors call the detector
+    that the changes come from.
     """
 
     def __init__(
-        self, scores: StreamScores, words: Words, parts: IntArray, n_parts: int, *, name: str = "the detector"
+        self,
+        scores: StreamScores,
+        words: Words,
+        parts: IntArray,
+        n_parts: int,
+        *,
+        edges: IntArray,
+        name: str = "the detector",
     ) -> None:
         self._scores, self._words, self._parts, self._name = scores, words, parts, name
         self._first, self._starts, self._ends = _groups(words)
+        self._edges = edges
         self._inside = np.zeros((0, 2), np.int64)
-        self._false_accepts = 0
+        self._false_accepts = np.zeros(len(edges) - 1, np.int64)
         self._hits = np.zeros(n_parts, np.int64)
 
     def fall(self, changes: Changes, steps: int) -> tuple[IntArray, IntArray]:
-        """Return the false accepts [steps] and hits [n_parts, steps] at each threshold, after the changes.
+        """Return the false accepts [k, steps] and hits [n_parts, steps] at each threshold, after the changes.
 
         Raises PluginError for changes that no detector could make.
         """
@@ -45,12 +54,13 @@ class StreamTally:
         group = np.searchsorted(self._starts, times, side="right") - 1
         inside = group >= 0
         inside[inside] = times[inside] <= self._ends[group[inside]]
-        false_accepts = _running(changes.rank[~inside], changes.step[~inside], steps, self._false_accepts)
+        piece = np.searchsorted(self._edges, changes.frame[~inside], side="right") - 1
+        false_accepts = _running(changes.rank[~inside], changes.step[~inside], steps, piece, self._false_accepts)
         table = np.stack([group, changes.rank, changes.frame, changes.step], axis=1)[inside]
         hits = self._hits[:, None] + self._heard(table, steps)
         if (false_accepts < 0).any():
             raise PluginError(f"{self._name}: its sweep takes back a detection that it never made")
-        self._false_accepts = int(false_accepts[-1])
+        self._false_accepts = false_accepts[:, -1].copy()
         self._hits = hits[:, -1].copy()
         return false_accepts, hits
 
@@ -95,9 +105,11 @@ def _groups(words: Words) -> tuple[IntArray, FloatArray, FloatArray]:
     return np.append(first, len(words.starts)), words.starts[first], ends
 
 
-def _running(rank: IntArray, step: IntArray, steps: int, before: int) -> IntArray:
-    added = np.bincount(rank, weights=step, minlength=steps)
-    total: IntArray = np.cumsum(np.rint(added).astype(np.int64)) + before
+def _running(rank: IntArray, step: IntArray, steps: int, piece: IntArray, before: IntArray) -> IntArray:
+    """Return the sums of the steps at each rank and those before it, for each piece."""
+    added = np.bincount(piece * steps + rank, weights=step, minlength=len(before) * steps)
+    table = np.rint(added).astype(np.int64).reshape(len(before), steps)
+    total: IntArray = np.cumsum(table, axis=1) + before[:, None]
     return total
 
 

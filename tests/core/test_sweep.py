@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from wakekit import sweep as module
 from wakekit.data import Changes, Event, Stream, StreamScores
+from wakekit.dealing import evenly
 from wakekit.errors import PluginError, WakekitError
 from wakekit.events import judge_stream
 from wakekit.sweep import sweep
@@ -143,7 +145,7 @@ def test_parts_add_up_to_the_whole(cases: list[tuple[list[int], list[tuple[int, 
     whole = sweep(Swept(), streams, "nova", tolerance=1.0, max_fa_per_hour=1e9)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_FIRST", 2)
-        shared = sweep(Swept(), streams, "nova", tolerance=1.0, max_fa_per_hour=1e9, parts=parts)
+        shared = sweep(Swept(), streams, "nova", tolerance=1.0, max_fa_per_hour=1e9, deal=partial(evenly, parts=parts))
     assert shared.part_hits.shape == (parts, len(whole.thresholds))
     for name in ("thresholds", "false_accepts", "hits", "events"):
         np.testing.assert_array_equal(getattr(shared, name), getattr(whole, name))
@@ -161,7 +163,7 @@ def test_pieces_of_one_recording_are_one_part() -> None:
         attrs.evolve(scores, stream=attrs.evolve(scores.stream, source=source))
         for scores, source in zip(streams, ["a", "a", "b", "b"], strict=True)
     ]
-    shared = sweep(Swept(), streams, "nova", tolerance=1.0, max_fa_per_hour=1e9, parts=2)
+    shared = sweep(Swept(), streams, "nova", tolerance=1.0, max_fa_per_hour=1e9, deal=partial(evenly, parts=2))
     for part, own in enumerate((streams[:2], streams[2:])):
         alone = sweep(Swept(), own, "nova", tolerance=1.0, max_fa_per_hour=1e9)
         rows = np.searchsorted(-shared.thresholds, -alone.thresholds)
