@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,11 +47,18 @@ class Store:
         """Return where the artifact is, or will be."""
         return self.root / stage / fingerprint[:32]
 
-    def get(self, stage: str, fingerprint: str, make: Callable[[Path], None], *, resumes: bool = False) -> Artifact:
+    def holds(self, stage: str, fingerprint: str) -> bool:
+        """Say whether the artifact is there, whole."""
+        return _whole(self.folder(stage, fingerprint))
+
+    def get(
+        self, stage: str, fingerprint: str, make: Callable[[Path], None], *, resumes: bool = False, kin: str = ""
+    ) -> Artifact:
         """Return the artifact, made by `make(folder)` unless it is in the store.
 
         Where another process is making the same one, wait for it and use its result. Where `resumes`, what a `make`
-        that did not come to its end left in the folder is there for the next to go on from.
+        that did not come to its end left in the folder is there for the next to go on from. `kin` is kept with the
+        artifact: the fingerprint that it shares with those of other seeds.
         """
         folder = self.folder(stage, fingerprint)
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -59,11 +67,14 @@ class Store:
         with self._held(folder, stage):
             if _whole(folder):
                 return Artifact(stage, fingerprint, folder, reused=True)
-            self._make(folder, stage, fingerprint, make, resumes=resumes)
+            facts = {"stage": stage, "fingerprint": fingerprint, "kin": kin}
+            self._make(folder, facts, make, resumes=resumes)
         return Artifact(stage, fingerprint, folder, reused=False)
 
-    def _make(self, folder: Path, stage: str, fingerprint: str, make: Callable[[Path], None], *, resumes: bool) -> None:
+    def _make(self, folder: Path, facts: dict[str, str], make: Callable[[Path], None], *, resumes: bool) -> None:
         working = folder.with_name(f".{folder.name}.part")
+        # How long an attempt took that did not come to its end is not known.
+        begun, resumed = time.monotonic(), resumes and working.exists()
         for leftover in (folder,) if resumes else (working, folder):
             shutil.rmtree(leftover, ignore_errors=True)
         working.mkdir(exist_ok=resumes)
@@ -77,7 +88,7 @@ class Store:
                 for path in sorted(working.rglob("*"))
                 if path.is_file()
             }
-            seal = {"stage": stage, "fingerprint": fingerprint, "files": sizes}
+            seal = {**facts, "seconds": None if resumed else time.monotonic() - begun, "files": sizes}
             write_text(working / _SEAL, json.dumps(seal, indent=2))
             working.rename(folder)
         finally:
@@ -96,6 +107,34 @@ class Store:
             yield
         finally:
             lock.release()
+
+
+@attrs.frozen
+class Seal:
+    """What an artifact says of itself; `seconds` is None where its making was interrupted, `bytes` are of its files."""
+
+    stage: str
+    fingerprint: str
+    kin: str
+    seconds: float | None
+    bytes: int
+
+
+def seals(root: Path) -> Iterator[Seal]:
+    """Yield what the artifacts of a store say of themselves, those that are broken left out."""
+    for path in sorted(root.glob(f"*/*/{_SEAL}")):
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            size = sum(found["files"].values())
+            yield Seal(found["stage"], found["fingerprint"], found["kin"], found["seconds"], size)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            continue
+
+
+def sealed_seconds(folder: Path) -> float | None:
+    """Return how long an artifact took to make, where that is known."""
+    found = json.loads((folder / _SEAL).read_text(encoding="utf-8")).get("seconds")
+    return None if found is None else float(found)
 
 
 def _whole(folder: Path) -> bool:

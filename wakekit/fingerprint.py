@@ -30,16 +30,20 @@ _STAGES = {
     "condition": 2,
     "score": 2,
     "calibrate": 3,
+    "judge": 1,
     "evaluate": 4,
 }
 _TRAIN_SLOTS = ("frontend", "normalizer", "sampler", "augmentations", "model", "loss", "optimizer", "schedule")
 
 
 class Contents:
-    """Hashes of files and folders, remembered by size and time of change in the file `memory`."""
+    """Hashes of files and folders, remembered by size and time of change in the file `memory`.
 
-    def __init__(self, memory: Path) -> None:
-        self._memory = memory
+    Without `keep` that file is only read.
+    """
+
+    def __init__(self, memory: Path, *, keep: bool = True) -> None:
+        self._memory, self._keep = memory, keep
         self._known: dict[str, list[Any]] = {}
         self._grown = False
         if memory.is_file():
@@ -71,7 +75,7 @@ class Contents:
         return str(known[2])
 
     def _save(self) -> None:
-        if self._grown:
+        if self._grown and self._keep:
             write_text(self._memory, json.dumps(self._known))
             self._grown = False
 
@@ -113,6 +117,8 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
     stage("score", "train", [prints["compose"], part("scorer"), hop])
     choosing = [part("calibrator"), part("detector"), plain(settings.operating_point)]
     stage("calibrate", "score", choosing)
+    for split in ("dev", "test"):
+        stage(f"judge-{split}", "calibrate", [split], "judge")
     for number in range(1, getattr(recipe["train"], "passes", 1)):
         stage(f"score-pass-{number}", "train", [number, prints["compose"], part("scorer"), hop], "score")
         stage(f"calibrate-pass-{number}", f"score-pass-{number}", choosing, "calibrate")
@@ -123,6 +129,11 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
         changed.append([name, prints[f"score-condition-{name}"]])
     stage("evaluate", "calibrate", [part("metrics"), *([changed] if changed else [])])
     return prints
+
+
+def unseeded(recipe: Recipe) -> Recipe:
+    """Return the recipe with the seed that all kin are given, to tell which artifacts differ by their seed alone."""
+    return attrs.evolve(recipe, settings=attrs.evolve(recipe.settings, seed=0))
 
 
 def digest(value: object) -> str:
