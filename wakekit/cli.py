@@ -55,6 +55,23 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
     run.add_argument("--folds", action="store_true", help="run every fold of the splitter, and pool what they say")
     run.add_argument("--quiet", action="store_true", help="print errors only")
+    plan = _recipe_command(commands, "plan", _plan, "say what the variants of a recipe will cost, running nothing")
+    plan.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
+    plan.add_argument("--jobs", type=_count, default=1, metavar="N", help="how many variants would run at once (1)")
+    plan.add_argument("--format", choices=("text", "json"), default="text", help="tables (text) or JSON")
+    ablate = _recipe_command(commands, "ablate", _ablate, "run the variants of a recipe, and say what each changes")
+    ablate.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
+    ablate.add_argument("--jobs", type=_count, metavar="N", help="how many variants to run at once")
+    ablate.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only these variants; * and ? fit anything (repeatable)",
+    )
+    ablate.add_argument("--retry-failed", action="store_true", help="also run again what failed before")
+    ablate.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
+    ablate.add_argument("--quiet", action="store_true", help="print errors only")
     compared = _command(commands, "compare", _compare, "set finished runs side by side")
     compared.add_argument("first", metavar="RUN", help="the folder of the run that the others are compared with")
     compared.add_argument("others", nargs="+", metavar="RUN", help="the folders of the other runs")
@@ -103,6 +120,14 @@ def _recipe_command(commands: object, name: str, action: object, text: str) -> a
     return parser
 
 
+def _count(text: str) -> int:
+    """Return a number of workers."""
+    number = int(text) if text.isdecimal() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1 on, got {text!r}")
+    return number
+
+
 def _registry(options: argparse.Namespace) -> Registry:
     from wakekit.registry import installed  # noqa: PLC0415
 
@@ -118,19 +143,25 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 def _check(options: argparse.Namespace) -> int:
     recipe = _recipe(options)
     from wakekit.cautions import cautions  # noqa: PLC0415
-    from wakekit.geometry import geometry  # noqa: PLC0415
-    from wakekit.variants import in_variant  # noqa: PLC0415
+    from wakekit.geometry import all_geometries  # noqa: PLC0415
 
-    geometry(recipe)
-    for name, variant in recipe.variants.items():
-        with in_variant(name):
-            geometry(variant)
+    all_geometries(recipe)
     count = len(recipe.single) + sum(map(len, recipe.many.values()))
-    beside = f", {len(recipe.variants)} variants to set against it" if recipe.variants else ""
-    print(f"{options.recipe}: ok, {count} components{beside}")
+    print(f"{options.recipe}: ok, {count} components{_beside(recipe)}")
     for sentence in cautions(recipe):
         print(f"caution: {sentence}")
     return 0
+
+
+def _beside(recipe: Recipe) -> str:
+    """Return in words what `[ablate]` sets against the recipe, nothing where it has none."""
+    if recipe.ablate is None:
+        return ""
+    variants, seeds = len(recipe.variants), len(recipe.seeds)
+    return (
+        f"; {variants} variant{'s' * (variants > 1)} to set against it, "
+        f"{seeds} seed{'s' * (seeds > 1)} each, mode {recipe.ablate.mode}"
+    )
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -142,6 +173,14 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from wakekit.distributed import joined  # noqa: PLC0415
+
+    with joined() as world:
+        options.quiet |= not world.first
+        return _carry_out(options)
+
+
+def _carry_out(options: argparse.Namespace) -> int:
     from pathlib import Path  # noqa: PLC0415
 
     from wakekit.console import make_progress  # noqa: PLC0415
@@ -162,6 +201,46 @@ def _run(options: argparse.Namespace) -> int:
 
         print_summary(folder)
     return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from pathlib import Path  # noqa: PLC0415
+
+    from wakekit.ablation.cells import cells  # noqa: PLC0415
+    from wakekit.ablation.plan import plan  # noqa: PLC0415
+    from wakekit.ablation.plan_text import print_json, print_plan  # noqa: PLC0415
+    from wakekit.errors import Problem, RecipeError  # noqa: PLC0415
+    from wakekit.geometry import all_geometries  # noqa: PLC0415
+
+    recipe, out = _recipe(options), Path(options.out)
+    if recipe.ablate is None:
+        raise RecipeError(recipe.merged.lines([Problem((), "nothing to plan: add a table [ablate], or use run")]))
+    all_geometries(recipe)
+    found = cells(recipe, out, remember=False)
+    told = plan(found, out / ".store", jobs=options.jobs, described=recipe.described)
+    show = print_json if options.format == "json" else print_plan
+    show(told)
+    return 0
+
+
+def _ablate(options: argparse.Namespace) -> int:
+    from pathlib import Path  # noqa: PLC0415
+
+    from wakekit.ablation.conduct import Wishes, ablate  # noqa: PLC0415
+    from wakekit.ablation.text import print_answers  # noqa: PLC0415
+    from wakekit.console import make_progress  # noqa: PLC0415
+
+    wishes = Wishes(
+        workers=options.jobs,
+        only=tuple(options.only),
+        retry_failed=options.retry_failed,
+        fail_fast=options.fail_fast,
+        disabled=tuple(options.disable_plugin),
+    )
+    found = ablate(_recipe(options), Path(options.out), make_progress(quiet=options.quiet), wishes)
+    if not options.quiet:
+        print_answers(found.result, found.folder)
+    return int(any(cell.state == "failed" for cell in found.result.cells))
 
 
 def _compare(options: argparse.Namespace) -> int:

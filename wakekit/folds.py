@@ -15,6 +15,7 @@ import numpy as np
 
 from wakekit.artifacts import write_text
 from wakekit.data import ClipScores, Results
+from wakekit.distributed import world
 from wakekit.errors import Problem, RecipeError
 from wakekit.fingerprint import digest
 from wakekit.judge_stage import numbers, results_of
@@ -53,7 +54,8 @@ def run_folds(
         runs.append(run(recipe, out, progress))
     prints = [json.loads((one.folder / "environment.json").read_text(encoding="utf-8"))["fingerprint"] for one in runs]
     folder = out / f"{asked.settings.name}-folds-{digest(prints)[:10]}"
-    _leave(folder, asked, runs, prints)
+    if world().first:
+        _leave(folder, asked, runs, prints)
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,6 +12,7 @@ from torch import nn
 
 from wakekit.errors import Problem, RecipeError, WakekitError
 from wakekit.network import Network
+from wakekit.variants import in_variant
 
 if TYPE_CHECKING:
     from wakekit.recipe import Recipe
@@ -74,6 +76,24 @@ def geometry(recipe: Recipe) -> Geometry:
                 "ends so much earlier; make it one",
             )
     return Geometry(window, 1 + (window - frame) // frame_hop, frame_hop, round(hop))
+
+
+def all_geometries(recipe: Recipe) -> dict[str, Geometry]:
+    """Return the geometry of a recipe, keyed by "", and of its variants by name.
+
+    Raises RecipeError with all that do not fit.
+    """
+    found: dict[str, Geometry] = {}
+    lines: list[str] = []
+    for name, one in {"": recipe, **recipe.variants}.items():
+        try:
+            with in_variant(name) if name else nullcontext():
+                found[name] = geometry(one)
+        except RecipeError as error:
+            lines += error.lines
+    if lines:
+        raise RecipeError(lines)
+    return found
 
 
 def _multiple(samples: float, of: int) -> bool:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from wakekit.data import FloatArray
+    from wakekit.data import ClipScores, FloatArray
     from wakekit.excerpts import Sounds
     from wakekit.score_stage import SplitScores
 
@@ -55,10 +55,7 @@ def calibrate(folder: Path, recipe: Recipe, dev: SplitScores) -> None:
     """
     if dev.split != "dev":
         raise WakekitError(f"a calibration and a threshold are chosen on dev, never on {dev.split}; pass dev's scores")
-    calibrator = recipe["calibrator"].build()
-    if hasattr(calibrator, "fit"):
-        calibrator.fit(torch.from_numpy(dev.clips.scores), torch.from_numpy(dev.clips.labels))
-    calibrator.eval()
+    calibrator = fitted_calibrator(recipe, dev.clips)
     target = recipe.settings.operating_point
     streams = [calibrated_stream(calibrator, scores) for scores in dev.streams]
     found = search(recipe["detector"], streams, dev.keyword, target, calibration=_identity(calibrator))
@@ -103,7 +100,7 @@ class _Judge:
             scores = calibrated_stream(self.calibrator, raw)
             frames = fire(self.detector, self.point.threshold, scores)
             judged.append(judge_stream(scores, frames, test.keyword, tolerance=self.tolerance))
-        clips = attrs.evolve(test.clips, scores=_probabilities(self.calibrator, test.clips.scores))
+        clips = attrs.evolve(test.clips, scores=probabilities(self.calibrator, test.clips.scores))
         return Results(
             raw=test.clips,
             clips=clips,
@@ -206,12 +203,21 @@ def read_operating_point(folder: Path) -> OperatingPoint:
     return OperatingPoint(**table)
 
 
+def fitted_calibrator(recipe: Recipe, clips: ClipScores) -> nn.Module:
+    """Return the calibrator's module, fitted on the clips where it learns."""
+    calibrator: nn.Module = recipe["calibrator"].build()
+    if hasattr(calibrator, "fit"):
+        calibrator.fit(torch.from_numpy(clips.scores), torch.from_numpy(clips.labels))  # type: ignore[operator]
+    return calibrator.eval()
+
+
 def calibrated_stream(calibrator: nn.Module, scores: StreamScores) -> StreamScores:
     """Return a stream's scores as probabilities."""
-    return attrs.evolve(scores, scores=_probabilities(calibrator, scores.scores))
+    return attrs.evolve(scores, scores=probabilities(calibrator, scores.scores))
 
 
-def _probabilities(calibrator: nn.Module, scores: FloatArray) -> FloatArray:
+def probabilities(calibrator: nn.Module, scores: FloatArray) -> FloatArray:
+    """Return raw scores [n] as probabilities."""
     with torch.no_grad():
         found: FloatArray = calibrator(torch.from_numpy(scores)).numpy()
     return found
@@ -238,7 +244,7 @@ def _warnings(results: Results, judge: _Judge, silence: float) -> list[str]:
     needed = hours_needed(point.target_fa_per_hour, point.level)
     if not point.reachable:
         found.append(point.message)
-    if _probabilities(judge.calibrator, np.array([silence]))[0] >= point.threshold:
+    if probabilities(judge.calibrator, np.array([silence]))[0] >= point.threshold:
         found.append("all-zero audio scores above the threshold: this model fires on digital silence")
     if not events:
         found.append("no test stream holds the keyword: misses are measured on clips only")

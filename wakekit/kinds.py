@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from wakekit.batch import Batch, FeatureBatch, Sources
     from wakekit.callbacks import Hooks
     from wakekit.data import Changes, IntArray, Manifest, Measure, Results
+    from wakekit.launching import Job, Watch
     from wakekit.network import Network
     from wakekit.progress import Progress
     from wakekit.run_folder import Run
@@ -286,11 +287,24 @@ class Report(Protocol):
     """Shows a finished run to a person.
 
     May also have `plots(run, folder, form) -> list[Path]`, which writes its figures as files for a paper; `form` is
-    `svg` or `png`.
+    `svg` or `png`; and `write_ablation(result, folder) -> Path | None`, which shows an `AblationResult` as `write` does
+    a run, with `plot_ablation(result, folder, form) -> list[Path]` for its figures.
     """
 
     def write(self, run: Run, folder: Path) -> Path | None:
         """Write the report into `folder`, whole or not at all; return the file to open, None where there is none."""
+        ...
+
+
+class Launcher(Protocol):
+    """Says where the variants of an ablation run; nothing of a result depends on it."""
+
+    def launch(self, jobs: Sequence[Job], watch: Watch, *, workers: int | None) -> None:
+        """Carry out the jobs, begun in the order given, with `wakekit.launching.work`; return when all have ended.
+
+        `workers` is how many may run at once, where the command line says so. A worker that dies ends its job, not
+        the others. Whatever is raised, also by `watch`, no worker goes on after it.
+        """
         ...
 
 
@@ -327,5 +341,6 @@ SLOTS = (
     Slot("detector", "detector", Detector),
     Slot("metric", "metrics", Metric, many=True),
     Slot("report", "report", Report, neutral="html"),
+    Slot("launcher", "launcher", Launcher, neutral="local"),
 )
 KINDS = tuple(slot.kind for slot in SLOTS)

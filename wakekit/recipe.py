@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wakekit.ablate_table import list_variants, read_ablate
 from wakekit.converter import ProblemsError, shown, structure
 from wakekit.data import SPLITS
 from wakekit.detector_settings import settings_of
 from wakekit.errors import PluginError, Problem, RecipeError, WakekitError
 from wakekit.kinds import SLOTS, Slot
 from wakekit.layers import KeyPath, Merged, Text, read_layers
-from wakekit.recipe_table import CONDITIONS, as_table
+from wakekit.recipe_table import CONDITIONS
 from wakekit.registry import Entry, Registry
 from wakekit.settings import Condition, Settings, folder_name
-from wakekit.variants import Variant, read_variants
+from wakekit.variant_recipes import optional_parts, resolve_variants
+from wakekit.variants import Ablate, Variant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +54,8 @@ class Recipe:
 
     `single` maps the key of each one-component slot to its component, `many` the key of each id-keyed slot to its
     components by id, in the order written. `conditions` maps ids to shifted copies of the test set, `variants` names
-    to the recipes that `[ablate]` sets against this one, with `seeds` for all.
+    to the recipes that `[ablate]` sets against this one, and `described` the same names to what each changes; `ablate`
+    says how they are compared. `levels` are this recipe's own in a grid: axis, or what is left out, to what it is here.
     """
 
     settings: Settings
@@ -62,7 +65,14 @@ class Recipe:
     registry: Registry
     conditions: Mapping[str, Condition] = attrs.field(factory=dict)
     variants: Mapping[str, Recipe] = attrs.field(factory=dict)
-    seeds: tuple[int, ...] = ()
+    ablate: Ablate | None = None
+    described: Mapping[str, Variant] = attrs.field(factory=dict)
+    levels: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of training of this recipe and its variants; none where there is no `[ablate]`."""
+        return () if self.ablate is None else self.ablate.seeds
 
     def __getitem__(self, key: str) -> Any:  # noqa: ANN401
         """Return the component of a one-component slot."""
@@ -88,48 +98,49 @@ class _Resolver:
         self.registry = registry
         self.merged = merged
         self.problems: list[Problem] = []
-        self.plugin_trouble = 0
+        self.plugin_trouble: set[str] = set()
 
     def resolve(self, stem: str) -> Recipe:
         """Return the recipe; raises RecipeError with every problem."""
         found = self.recipe(stem)
-        ablate = self.merged.table.get(_ABLATE)
-        if ablate is not None and not self.problems:
-            found = self._with_variants(found, stem, self._interpolate(ablate, (_ABLATE,)))
+        if _ABLATE in self.merged.table:
+            found = self._ablated(found, stem)
         if self.problems:
             error = RecipeError(self.merged.lines(self.problems))
-            if self.plugin_trouble == len(self.problems):
+            if all(problem.message.endswith(tuple(self.plugin_trouble)) for problem in self.problems):
                 error.exit_code = PluginError.exit_code
             raise error
         return found
 
-    def _with_variants(self, recipe: Recipe, stem: str, written: object) -> Recipe:
-        """Resolve the variants that `[ablate]` asks for."""
-        found: dict[str, Recipe] = {}
+    def _ablated(self, recipe: Recipe, stem: str) -> Recipe:
+        """Return the recipe with the variants that `[ablate]` asks for, which need a recipe without mistakes."""
+        before = len(self.problems)
+        written = self._interpolate(self.merged.table[_ABLATE], (_ABLATE,))
+        if len(self.problems) > before:
+            return recipe
         try:
-            ablate, variants = read_variants(written)
+            asked = read_ablate(written)
+            if before and asked.by_mode:
+                return recipe
+            asked = asked if before else asked.told(optional_parts(recipe))
+            variants = list_variants(asked)
+            if before:
+                return recipe
+            return resolve_variants(recipe, asked, variants, resolve=functools.partial(self._variant, stem=stem))
         except ProblemsError as error:
             self.problems += [problem.under(_ABLATE) for problem in error.problems]
             return recipe
-        whole = _compared(recipe)
-        for variant in variants:
-            problems, other = self._variant(variant, stem)
-            if not problems and _compared(other) == whole:
-                problems = [Problem(variant.place, f"variant {variant.name!r} changes nothing; leave it out")]
-            self.problems += [problem.under(_ABLATE) for problem in problems]
-            found[variant.name] = other
-        return attrs.evolve(recipe, variants=found, seeds=ablate.seeds)
 
-    def _variant(self, variant: Variant, stem: str) -> tuple[list[Problem], Recipe]:
+    def _variant(self, variant: Variant, *, stem: str) -> tuple[list[Problem], Recipe | None]:
         table = {key: value for key, value in self.merged.table.items() if key != _ABLATE}
         try:
             merged = attrs.evolve(self.merged, table=variant.applied(table))
         except ProblemsError as error:
-            return [variant.blamed(problem) for problem in error.problems], self.recipe(stem)
+            return [variant.blamed(problem) for problem in error.problems], None
         resolver = _Resolver(self.registry, merged)
         found = resolver.recipe(stem)
-        self.plugin_trouble += resolver.plugin_trouble
-        return [variant.blamed(problem) for problem in resolver.problems], found
+        self.plugin_trouble |= resolver.plugin_trouble
+        return [variant.blamed(problem) for problem in resolver.problems], None if resolver.problems else found
 
     def recipe(self, stem: str) -> Recipe:
         """Return the recipe, of use only where no problem was found."""
@@ -241,7 +252,7 @@ class _Resolver:
         except ProblemsError as error:
             self.problems += [problem.under(*path) for problem in error.problems]
         except PluginError as error:
-            self.plugin_trouble += 1
+            self.plugin_trouble.add(str(error))
             self.problems.append(Problem(_type_path(path, written), str(error)))
         return None
 
@@ -348,8 +359,3 @@ def _paths(value: object) -> list[Path]:
     if isinstance(value, (tuple, list)):
         return [path for item in value for path in _paths(item)]
     return [value] if isinstance(value, Path) else []
-
-
-def _compared(recipe: Recipe) -> dict[str, Any]:
-    """Return what of a recipe can make its variants differ: seeds are those of `[ablate]`, the same for all."""
-    return {key: value for key, value in as_table(recipe).items() if key not in {"name", "seed"}}

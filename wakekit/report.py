@@ -1,4 +1,4 @@
-"""Writes the report of a finished run, at its end or again later from its folder alone.
+"""Writes the report of a finished run, or of an ablation, at its end or again later from its folder alone.
 
 Only the `[report]` table of the recipe is built, so that audio and plugins that are gone since do no harm.
 """
@@ -9,6 +9,8 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wakekit.ablation.saved import FILE as ABLATION
+from wakekit.ablation.saved import read_result
 from wakekit.converter import ProblemsError
 from wakekit.errors import PluginError, WakekitError, blaming
 from wakekit.kinds import SLOTS
@@ -16,6 +18,8 @@ from wakekit.recipe import build_component
 from wakekit.run_folder import read_run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from wakekit.kinds import Report
     from wakekit.registry import Registry
 
@@ -23,7 +27,7 @@ _SLOT = next(slot for slot in SLOTS if slot.kind == "report")
 
 
 def saved_report(registry: Registry, folder: Path) -> Report:
-    """Return the report that the recipe in a run's folder names.
+    """Return the report that the recipe in the folder of a run, or of an ablation, names.
 
     Raises WakekitError where the recipe cannot be read or names a report that cannot be built.
     """
@@ -44,30 +48,46 @@ def saved_report(registry: Registry, folder: Path) -> Report:
 
 
 def write_report(report: Report, folder: Path) -> Path | None:
-    """Write the report of the run in `folder` into it; return the file to open, None where there is none.
+    """Write the report of the run, or of the ablation, in `folder` into it; return the file to open.
 
-    Raises PluginError where the report fails, or names a file that it has not written.
+    None where there is none. Raises PluginError where the report fails, or names a file that it has not written.
     """
-    run, name = read_run(folder), f"report {type(report).__name__}"
+    if _is_ablation(folder):
+        return write_ablation_report(report, folder)
+    return _written(report, lambda: report.write(read_run(folder), folder))
+
+
+def write_ablation_report(report: Report, folder: Path) -> Path | None:
+    """Write the report of the ablation in `folder` into it, as `write_report` does; None also where it has none."""
+    write = getattr(report, "write_ablation", None)
+    return None if write is None else _written(report, lambda: write(read_result(folder), folder))
+
+
+def _written(report: Report, write: Callable[[], Path | None]) -> Path | None:
+    name = f"report {type(report).__name__}"
     with blaming(name):
-        found = report.write(run, folder)
+        found = write()
         path = None if found is None else Path(found)
         if path is not None and not path.is_file():
             raise PluginError(f"{name}: expected the file that it wrote, or None, got {path}, which is no file")
     return path
 
 
+def _is_ablation(folder: Path) -> bool:
+    return (folder / ABLATION).is_file()
+
+
 def write_plots(report: Report, folder: Path, form: str) -> list[Path]:
-    """Write the figures of the run in `folder` as files.
+    """Write the figures of the run, or of the ablation, in `folder` as files.
 
     Raises WakekitError where the report has none, PluginError where it fails.
     """
-    run = read_run(folder)
-    plots = getattr(report, "plots", None)
+    found: Any = read_result(folder) if _is_ablation(folder) else read_run(folder)
+    plots = getattr(report, "plot_ablation" if _is_ablation(folder) else "plots", None)
     if plots is None:
         raise WakekitError(
             f"the report of {folder} draws no plots; name one that does in its recipe.toml, as in "
             f'[{_SLOT.key}] type = "{_SLOT.neutral}"'
         )
     with blaming(f"report {type(report).__name__}"):
-        return [Path(path) for path in plots(run, folder, form)]
+        return [Path(path) for path in plots(found, folder, form)]

@@ -41,8 +41,16 @@ def print_summary(folder: Path) -> None:
         console.print(sentence, markup=False)
     for warning in report["warnings"]:
         console.print(f"warning: {warning}", style="yellow", markup=False)
+    if (read := _test_readings(folder)) > 1:
+        console.print(f"test of this corpus has been read by {read} recipes in this folder", markup=False)
     if (folder / "report.html").is_file():
         console.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _test_readings(folder: Path) -> int:
+    """Return by how many recipes test had been read; 0 where the run does not say."""
+    path = folder / "environment.json"
+    return int(json.loads(path.read_text(encoding="utf-8")).get("test_readings", 0)) if path.is_file() else 0
 
 
 def _print_folds(console: Console, report: dict[str, Any]) -> None:

@@ -1,37 +1,63 @@
-"""The `[ablate]` table: which variants of a recipe are to be set against it, and what each changes in its tables.
+"""What `[ablate]` says, and the variants of a recipe that it asks for, each with what it changes in the tables.
 
-Every variant differs from the recipe in one respect, or in what its own table says; it remembers where it was written,
-so that what is wrong with it is reported there.
+A variant remembers where each of its changes was written, so that what is wrong with it is reported there.
 """
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from wakekit.converter import ProblemsError, shown, structure
+from wakekit.converter import ProblemsError
 from wakekit.errors import Problem, RecipeError
 from wakekit.kinds import SLOTS
-from wakekit.layers import KeyPath, merge_tables, short_forms
+from wakekit.layers import KeyPath, merge_tables
 from wakekit.options import option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from wakekit.layers import Table
 
-_PAIRS = ({"swap", "with"}, {"set", "to"})
-_AXIS = "expected swap = '…' with = […], or set = '…' to = […], and nothing else"
-_SINGLE = {slot.key: slot for slot in SLOTS if not slot.many}
+MODES = ONE_AT_A_TIME, LEAVE_ONE_OUT, GRID = ("one-at-a-time", "leave-one-out", "grid")
+_CONTRACTS = {slot.key: slot.contract for slot in SLOTS}
+
+
+@attrs.frozen
+class Margin:
+    """`[ablate.margin]`: differences that count as none, each in its measure's own unit."""
+
+    miss_rate: float = option(0.02, above=0, below=1, help="of the share of words missed at the target")
+    eer: float = option(0.01, above=0, below=1, help="of the equal error rate")
+    pauc: float = option(0.02, above=0, below=1, help="of the partial area under the ROC curve")
+    brier: float = option(0.005, above=0, below=1, help="of the Brier score")
 
 
 @attrs.frozen
 class Ablate:
-    """`[ablate]`: what to compare the recipe with."""
+    """`[ablate]`: what to compare the recipe with, and how to judge."""
 
+    question: str = option("", help="what the ablation asks, for its report")
+    mode: str = option(
+        MODES[0],
+        choices=MODES,
+        help="what the axes and what is left out are tried in: one change at a time, or every combination",
+    )
+    judge: str = option(
+        "dev",
+        choices=("dev", "test"),
+        help="split that is judged: dev with cross-fitted thresholds, or test, read once",
+    )
+    measure: str = option(
+        "", choices=("", "miss-rate", "eer", "pauc", "brier"), help="what decides; miss-rate, for calibrators brier"
+    )
+    margin: Margin = attrs.field(factory=Margin)
+    level: float = option(0.95, at_least=0.5, below=1, help="level of the intervals, and of all verdicts together")
+    exclude: tuple[str, ...] = option((), help="names of variants to leave out; * and ? stand for what may differ")
+    max_variants: int = option(50, at_least=1, help="more variants than this are refused")
     seeds: tuple[int, ...] = option((0, 1, 2), at_least=0, below=2**53, help="seeds of training, the same for all")
     leave_out: tuple[str, ...] = option((), help="tables to drop, or to replace by their kind's neutral component")
     axes: dict[str, Any] = option(attrs.Factory(dict), help="components to swap, or values to set, one after the other")
@@ -39,53 +65,72 @@ class Ablate:
 
     def __attrs_post_init__(self) -> None:
         """Refuse seeds that are none, or the same twice."""
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+        if not differ(self.seeds):
             raise ValueError(f"seeds: expected seeds that differ, got {list(self.seeds)}")
 
 
-@attrs.frozen
-class Axis:
-    """`[ablate.axes.<id>]`: either `swap` a component `with` others, or `set` an option `to` values."""
-
-    swap: str | None = option(None, help="key of the component's table, as in 'callbacks.ema'")
-    with_: tuple[Any, ...] = option((), help="components: names or tables")
-    set: str | None = option(None, help="key of an option, as in 'train.epochs'")
-    to: tuple[Any, ...] = option((), help="values of that option")
+def differ(seeds: Sequence[object]) -> bool:
+    """Return whether there are seeds, and none of them twice."""
+    return bool(seeds) and all(seed not in seeds[:number] for number, seed in enumerate(seeds))
 
 
 @attrs.frozen
 class Edit:
-    """One change of a table: `value` at `path`, or nothing there where `drop`; `place` is where it was written."""
+    """One change of a table: `value` at `path`, or nothing there where `drop`; `place` is where it was written.
+
+    `swaps` says that the value is a component in place of another, `key_place` where the path was written.
+    """
 
     path: tuple[str, ...]
     place: KeyPath
     value: Any = None
     drop: bool = False
+    swaps: bool = False
+    key_place: KeyPath | None = None
+
+    def blamed(self, problem: Problem) -> Problem | None:
+        """Return a problem of the changed recipe at the place of this change, or None where it did not cause it."""
+        path, here = problem.path, self.path
+        above = bool(path) and here[: len(path)] == path
+        if self.key_place is not None and (above if problem.on_key else above and len(path) < len(here)):
+            return Problem(self.key_place, f"{'.'.join(here)}: {problem.message}")
+        if path[: len(here)] == here:
+            return Problem((*self.place, *path[len(here) :]), problem.message, on_key=problem.on_key)
+        return None
 
 
 @attrs.frozen
 class Variant:
-    """A recipe that differs; `place` is where it was written."""
+    """A recipe that differs; `place` is where it was written.
+
+    `subject` is what a verdict on it is about, `left_out` says that it is the recipe without that subject. `changes`
+    are its differences from the recipe, in words. In a grid `levels` maps every axis, and every component that is left
+    out, to what it is here.
+    """
 
     name: str
     place: KeyPath
     edits: tuple[Edit, ...]
+    subject: str = ""
+    left_out: bool = False
+    levels: Mapping[str, str] = attrs.field(factory=dict)
+    changes: tuple[str, ...] = ()
 
     def applied(self, table: Table) -> Table:
         """Return the recipe's table with the changes; raises ProblemsError where there is nothing to drop."""
-        changed = copy.deepcopy(table)
+        changed: Table = _copied(table)
         for edit in self.edits:
             _apply(changed, edit)
         return changed
 
     def blamed(self, problem: Problem) -> Problem:
         """Return a problem of the changed recipe at the place of the change that caused it."""
-        for edit in self.edits:
-            if problem.path[: len(edit.path)] == edit.path:
-                rest = problem.path[len(edit.path) :]
-                return Problem((*edit.place, *rest), f"variant {self.name!r}: {problem.message}", on_key=problem.on_key)
-        where = ".".join(map(str, problem.path))
-        return Problem(self.place, f"variant {self.name!r}: {where + ': ' if where else ''}{problem.message}")
+        closest = sorted(self.edits, key=lambda edit: -len(edit.path))
+        found = next((found for edit in closest if (found := edit.blamed(problem)) is not None), None)
+        if found is None:
+            where = ".".join(map(str, problem.path))
+            found = Problem(self.place, f"{where + ': ' if where else ''}{problem.message}")
+        return Problem(found.path, f"variant {self.name!r}: {found.message}", on_key=found.on_key)
 
 
 @contextmanager
@@ -97,94 +142,44 @@ def in_variant(name: str) -> Iterator[None]:
         raise RecipeError([f"variant {name!r}: {line}" for line in error.lines]) from error
 
 
-def read_variants(written: object) -> tuple[Ablate, list[Variant]]:
-    """Return the table and its variants in the order written; raises ProblemsError with paths within the table."""
-    table: Ablate = structure(Ablate, written, "ablate")
-    problems: list[Problem] = []
-    found = [_left_out(number, path) for number, path in enumerate(table.leave_out)]
-    for name, axis in table.axes.items():
-        try:
-            found += _along(name, axis)
-        except ProblemsError as error:
-            problems += [problem.under("axes", name) for problem in error.problems]
-    for name, tables in table.variants.items():
-        try:
-            found.append(_overlaid(name, tables))
-        except ProblemsError as error:
-            problems += [problem.under("variants", name) for problem in error.problems]
-    names = [variant.name for variant in found]
-    problems += [
-        Problem(variant.place, f"two variants are named {variant.name!r}; leave one out")
-        for number, variant in enumerate(found)
-        if variant.name in names[:number]
-    ]
-    if not found and not problems:
-        problems.append(Problem((), "expected variants in leave_out, axes or variants, got none"))
-    if problems:
-        raise ProblemsError(problems)
-    return table, found
+def in_words(value: object) -> str:
+    """Return a short text for a component's table or a value, as in `balanced (ratio = [1, 2, 1])`."""
+    if isinstance(value, Mapping):
+        options = ", ".join(f"{key} = {in_words(item)}" for key, item in value.items() if key != "type")
+        return f"{value.get('type', '')} ({options})".lstrip() if options else str(value.get("type", "{}"))
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(in_words, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _left_out(number: int, path: str) -> Variant:
-    place: KeyPath = ("leave_out", number)
-    slot = _SINGLE.get(path)
-    if slot is not None and slot.neutral is not None:
-        edit = Edit((path,), place, {"type": slot.neutral})
-    else:
-        edit = Edit(tuple(path.split(".")), place, drop=True)
-    return Variant(f"without {path}", place, (edit,))
+def kind_options(key: str) -> tuple[str, ...]:
+    """Return the options that every component of a slot has, by its kind's contract, as every sampler a batch size."""
+    written: dict[str, object] = getattr(_CONTRACTS.get(key), "__annotations__", {})
+    return tuple(name for name, what in written.items() if "ClassVar" not in str(what))
 
 
-def _along(name: str, written: object) -> list[Variant]:
-    """Return the variants of an axis."""
-    keys = set(written) if isinstance(written, dict) else set()
-    if isinstance(written, dict):
-        written = {"with_" if key == "with" else key: value for key, value in written.items()}
-    axis: Axis = structure(Axis, written, "an axis")
-    key, values, entries = ("with", axis.with_, axis.swap) if axis.swap else ("to", axis.to, axis.set)
-    if keys not in _PAIRS or not values or entries is None:
-        raise ProblemsError([Problem((), _AXIS)])
-    path, found = tuple(entries.split(".")), []
-    for number, value in enumerate(values):
-        component = {"type": value} if axis.swap and isinstance(value, str) else value
-        place: KeyPath = ("axes", name, key, number)
-        found.append(Variant(f"{name} = {_label(value)}", place, (Edit(path, place, component),)))
-    return found
-
-
-def _overlaid(name: str, tables: object) -> Variant:
-    """Return a variant given as tables, with `unset` for keys to drop."""
-    if not isinstance(tables, dict) or not tables:
-        raise ProblemsError([Problem((), f"expected tables of a recipe, got {shown(tables)}")])
-    place: KeyPath = ("variants", name)
-    drops = tables.get("unset", [])
-    if not isinstance(drops, list) or not all(isinstance(path, str) for path in drops):
-        raise ProblemsError([Problem(("unset",), f"expected a list of keys, got {shown(drops)}")])
-    dropped = [Edit(tuple(path.split(".")), (*place, "unset", at), drop=True) for at, path in enumerate(drops)]
-    rest = {key: value for key, value in tables.items() if key != "unset"}
-    laid = [Edit((key,), (*place, key), value) for key, value in short_forms(rest).items()]
-    return Variant(name, place, (*dropped, *laid))
-
-
-def _label(value: object) -> str:
-    """Return a short name of a component or value."""
+def _copied(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
-        options = ", ".join(f"{key} = {_label(item)}" for key, item in value.items() if key != "type")
-        return f"{value.get('type', '')} ({options})" if options else str(value.get("type", ""))
-    return f"[{', '.join(map(_label, value))}]" if isinstance(value, list) else str(value)
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
 def _apply(table: Table, edit: Edit) -> None:
     """Change a table in place: tables are laid over each other as those of bases are."""
-    if not edit.drop:
-        laid: Any = copy.deepcopy(edit.value)
-        for key in reversed(edit.path):
-            laid = {key: laid}
-        merge_tables(table, laid)
-        return
+    *outer, last = edit.path
     inner: Any = table
-    for key in edit.path[:-1]:
+    for key in outer:
         inner = inner.get(key) if isinstance(inner, dict) else None
-    if not isinstance(inner, dict) or edit.path[-1] not in inner:
-        raise ProblemsError([Problem(edit.path, f"the recipe has no {'.'.join(edit.path)!r} to leave out")])
-    del inner[edit.path[-1]]
+    old = inner.get(last) if isinstance(inner, dict) else None
+    if edit.drop:
+        if not isinstance(inner, dict) or last not in inner:
+            raise ProblemsError([Problem(edit.path, f"the recipe has no {'.'.join(edit.path)!r} to leave out")])
+        del inner[last]
+        return
+    laid: Any = _copied(edit.value)
+    if edit.swaps and isinstance(laid, dict) and isinstance(old, dict):
+        # Another sampler is to be another way to draw batches, not another size of them.
+        laid = {name: old[name] for name in kind_options(".".join(edit.path)) if name in old} | laid
+    for key in reversed(edit.path):
+        laid = {key: laid}
+    merge_tables(table, laid)

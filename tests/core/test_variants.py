@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import attrs
 import pytest
 
 from wakekit.errors import RecipeError
@@ -12,6 +16,7 @@ from wakekit.fingerprint import Contents, stage_fingerprints
 from wakekit.recipe import Recipe, load_recipe
 from wakekit.recipe_table import dump
 from wakekit.registry import installed
+from wakekit.variants import MODES, Ablate, Margin
 
 if TYPE_CHECKING:
     from tests.support import Typed
@@ -142,9 +147,245 @@ SHIPPED = sorted((Path(__file__).parents[2] / "recipes" / "ablations").glob("*.t
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_a_shipped_ablation_has_variants(path: Path) -> None:
+def test_a_shipped_ablation_has_variants(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every technique has its recipe, with the technique switched on and variants to set against it."""
+    if "WAKEKIT_DATA" not in os.environ:
+        (tmp_path / "manifest.jsonl").touch()
+        monkeypatch.setenv("WAKEKIT_DATA", str(tmp_path))
     recipe = load_recipe(path, installed())
     assert len(recipe.variants) >= 1
     assert len(recipe.seeds) >= 3
     assert f"wakekit ablate recipes/ablations/{path.name}" in path.read_text()
+
+
+def test_a_variant_says_what_it_is_about_and_changes(recipe_file: Path) -> None:
+    """What is left out is named with the recipe's own component; levels are for grids."""
+    recipe = loaded(recipe_file, TABLES)
+    assert list(recipe.described) == list(recipe.variants)
+    found = {name: (one.subject, one.left_out, one.changes) for name, one in recipe.described.items()}
+    assert found["without normalizer"] == ("normalizer (cmvn)", True, ("normalizer.type: cmvn → none",))
+    assert found["without callbacks.ema"] == ("callbacks.ema (ema)", True, ("callbacks.ema: dropped",))
+    assert found["sampler = shuffle"] == ("sampler = shuffle", False, ("sampler.type: balanced → shuffle",))
+    assert found["epochs = 3"] == ("epochs = 3", False, ("train.epochs: 2 → 3",))
+    assert found["both"][:2] == ("both", False)
+    assert set(found["both"][2]) == {
+        "callbacks.ema: dropped", "normalizer.type: cmvn → none", "detector.window: 3 → 4",
+    }  # fmt: skip
+    assert recipe.levels == {}
+    assert all(one.levels == {} for one in recipe.described.values())
+    assert recipe.ablate is not None
+    assert (recipe.ablate.mode, recipe.ablate.judge, recipe.ablate.max_variants) == ("one-at-a-time", "dev", 50)
+
+
+def test_what_every_sampler_has_stays_as_it_is(recipe_file: Path) -> None:
+    """A variant with another sampler draws batches of the recipe's size, not of that sampler's own."""
+    recipe = loaded(recipe_file, '[ablate]\nleave_out = ["sampler"]\n')
+    assert recipe["sampler"].batch_size == recipe.variants["without sampler"]["sampler"].batch_size == 16
+
+
+def test_leave_one_out_takes_out_what_is_optional(recipe_file: Path) -> None:
+    """Components that are their kind's neutral one already stay, as does what is around a detector."""
+    parts = '[callbacks.ema]\ntype = "ema"\n[augmentations.a]\ntype = "noise"\n'
+    recipe = loaded(recipe_file, parts + '[ablate]\nmode = "leave-one-out"\n')
+    assert [one.subject for one in recipe.described.values()] == [
+        "augmentations.a (noise)", "normalizer (cmvn)", "sampler (balanced)", "callbacks.ema (ema)",
+        "calibrator (temperature)",
+    ]  # fmt: skip
+    assert all(one.left_out for one in recipe.described.values())
+
+
+GRID = """
+[callbacks.ema]
+type = "ema"
+
+[ablate]
+mode = "grid"
+seeds = [0]
+leave_out = ["normalizer", "callbacks.ema"]
+exclude = ["without callbacks.ema, average*"]
+
+[ablate.axes.rate]
+set = "optimizer.lr"
+to = [0.1]
+
+[ablate.axes.average]
+swap = "callbacks.average"
+with = ["checkpoint-averaging"]
+"""
+
+
+def test_a_grid_says_the_levels_of_every_cell(recipe_file: Path) -> None:
+    """The recipe's own levels are its values and components; cells that leave out and no more are about all of that."""
+    recipe = loaded(recipe_file, GRID)
+    own = {"normalizer": "with", "callbacks.ema": "with", "rate": "0.01", "average": "none"}
+    assert recipe.levels == own
+    assert len(recipe.variants) == 2**4 - 1 - 1
+    cell = recipe.described["without normalizer, without callbacks.ema"]
+    assert cell.levels == {**own, "normalizer": "without", "callbacks.ema": "without"}
+    assert (cell.subject, cell.left_out) == ("normalizer (cmvn) and callbacks.ema (ema)", True)
+    mixed = recipe.described["without normalizer, rate = 0.1, average = checkpoint-averaging"]
+    assert mixed.levels == {**own, "normalizer": "without", "rate": "0.1", "average": "checkpoint-averaging"}
+    assert (mixed.subject, mixed.left_out) == (mixed.name, False)
+    assert mixed.changes == (
+        "normalizer.type: cmvn → none", "optimizer.lr: 0.01 → 0.1", "callbacks.average: added checkpoint-averaging",
+    )  # fmt: skip
+    made = recipe.variants[mixed.name]
+    assert list(made.each("callbacks")) == ["ema", "average"]
+    assert made["optimizer"].lr == 0.1
+
+
+def test_a_grids_mistakes_are_said_once(recipe_file: Path) -> None:
+    """A level that is wrong, or the recipe's own, is not said again for every cell that it is in."""
+    first = recipe_file.read_text().count("\n") + 1
+    found = complaints(
+        recipe_file,
+        '[ablate]\nmode = "grid"\nleave_out = ["normalizer"]\n'
+        '[ablate.axes.epochs]\nset = "train.epochs"\nto = [2, 0, 5]\n'
+        '[ablate.axes.rate]\nset = "optimizer.rate"\nto = [0.1, 0.2]\n',
+    )
+    assert len(found) == 3, found
+    assert found[0].startswith(
+        f"{first + 5}:7: ablate.axes.epochs.to.0: variant 'epochs = 2' changes nothing; a grid has"
+    )
+    assert found[1].startswith(
+        f"{first + 5}:10: ablate.axes.epochs.to.1: variant 'epochs = 0': expected a value at least 1"
+    )
+    assert found[2].startswith(
+        f"{first + 7}:7: ablate.axes.rate.set: variant 'rate = 0.1': optimizer.rate: unknown option"
+    )
+
+
+def test_cells_that_are_the_same_are_named(recipe_file: Path) -> None:
+    """Options of what is left out make no difference; the cells to exclude are said."""
+    text = (
+        '[callbacks.ema]\ntype = "ema"\n[ablate]\nmode = "grid"\nleave_out = ["callbacks.ema"]\nexclude = []\n'
+        '[ablate.axes.decay]\nset = "callbacks.ema.decay"\nto = [0.5, 0.6]\n'
+    )
+    plain = recipe_file.read_text()
+    found = complaints(recipe_file, text)
+    assert [line.partition(": variant ")[2] for line in found] == [
+        f"'without callbacks.ema, decay = {decay}' is the same as variant 'without callbacks.ema'; exclude one of them"
+        for decay in (0.5, 0.6)
+    ]
+    recipe_file.write_text(plain)
+    recipe = loaded(recipe_file, text.replace("exclude = []", 'exclude = ["without callbacks.ema, *"]'))
+    assert list(recipe.variants) == ["decay = 0.5", "decay = 0.6", "without callbacks.ema"]
+
+
+def test_variants_that_are_the_same_or_nothing_are_named(recipe_file: Path) -> None:
+    """Two ways to write one variant are one too many, and where and how it runs makes no variant."""
+    first = recipe_file.read_text().count("\n") + 1
+    found = complaints(
+        recipe_file,
+        '[ablate]\nleave_out = ["normalizer"]\n[ablate.variants.bare]\nnormalizer = "none"\n'
+        '[ablate.variants.shown]\nreport = "html"\nthreads = 2\n[ablate.variants.named]\nname = "other"\nseed = 8\n'
+        '[ablate.variants.here]\ndevice = "cpu"\nlauncher = { type = "local" }\n',
+    )
+    assert found == [
+        (
+            f"{first + 2}:1: ablate.variants.bare: "
+            "variant 'bare' is the same as variant 'without normalizer'; leave one out"
+        ),
+        f"{first + 4}:1: ablate.variants.shown: variant 'shown' changes nothing; leave it out",
+        f"{first + 7}:1: ablate.variants.named: variant 'named' changes nothing; leave it out",
+        f"{first + 10}:1: ablate.variants.here: variant 'here' changes nothing; leave it out",
+    ]
+
+
+def test_the_order_of_augmentations_makes_a_variant(recipe_file: Path) -> None:
+    """They apply in the order written."""
+    recipe = loaded(
+        recipe_file,
+        '[augmentations.a]\ntype = "noise"\n[augmentations.b]\ntype = "gain"\n'
+        '[ablate.variants.turned]\nunset = ["augmentations.a"]\naugmentations.a = "noise"\n',
+    )
+    assert recipe.described["turned"].changes == ("augmentations: order a, b → b, a",)
+
+
+def test_all_mistakes_of_recipe_and_ablation_are_said_at_once(recipe_file: Path) -> None:
+    """A mistake in the recipe hides none of `[ablate]`, but of its variants only the list is known."""
+    plain = recipe_file.read_text()
+    recipe_file.write_text(plain.replace("epochs = 2", "epochs = 0"))
+    table = '[ablate]\nlevel = 2.0\nleave_out = ["normalizer"]\n[ablate.axes.x]\nset = "seed"\n'
+    found = complaints(recipe_file, table)
+    assert ["level" in line or "axes.x" in line or "train.epochs" in line for line in found] == [True] * 3, found
+    recipe_file.write_text(plain.replace("epochs = 2", "epochs = 0"))
+    found = complaints(recipe_file, '[ablate]\nleave_out = ["normalizer"]\nexclude = ["withot *"]\n')
+    assert [line.split(": ")[1] for line in found] == ["train.epochs", "ablate.exclude.0"]
+    recipe_file.write_text(plain.replace("epochs = 2", "epochs = 0"))
+    found = complaints(recipe_file, '[ablate]\nmode = "leave-one-out"\n')
+    assert [line.split(": ")[1] for line in found] == ["train.epochs"]
+    recipe_file.write_text(plain)
+    found = complaints(recipe_file, '[ablate]\nquestion = "${vars.none}"\nlevel = 2.0\n')
+    assert len(found) == 1
+    assert "ablate.question: unknown reference ${vars.none}" in found[0]
+
+
+def test_a_plugin_that_fails_a_variant_is_the_plugins_fault(recipe_file: Path, site: Path, typed: Typed) -> None:
+    """Where nothing but plugins stands in the way, the exit code says so; with another mistake it is the recipe's."""
+    del site
+    plain = recipe_file.read_text()
+    recipe_file.write_text(plain + '[ablate.axes.loss]\nswap = "loss"\nwith = ["nowhere:focal"]\n')
+    assert typed("check", recipe_file).code == 3
+    recipe_file.write_text(plain + '[ablate.axes.loss]\nswap = "loss"\nwith = ["nowhere:focal", "cross-entropy"]\n')
+    answer = typed("check", recipe_file)
+    assert answer.code == 2
+    assert answer.err.count("\n") == 2, answer.err
+
+
+def test_check_says_how_much_is_compared(recipe_file: Path, typed: Typed) -> None:
+    """The number of variants, the seeds of each, and the mode."""
+    plain = recipe_file.read_text()
+    recipe_file.write_text(plain + TABLES)
+    assert (
+        "components; 7 variants to set against it, 2 seeds each, mode one-at-a-time" in typed("check", recipe_file).out
+    )
+    recipe_file.write_text(plain + '[ablate]\nseeds = [3]\nmode = "grid"\nleave_out = ["normalizer"]\n')
+    assert "components; 1 variant to set against it, 1 seed each, mode grid\n" in typed("check", recipe_file).out
+    recipe_file.write_text(plain)
+    assert typed("check", recipe_file).out.splitlines()[0].endswith(" components")
+
+
+def test_all_variants_whose_parts_do_not_fit_are_named(recipe_file: Path, typed: Typed) -> None:
+    """One that does not fit hides no other."""
+    axis = '[ablate.axes.hop]\nset = "detector.hop_seconds"\nto = [0.013, 0.1, 0.017]\n'
+    recipe_file.write_text(recipe_file.read_text() + axis)
+    answer = typed("check", recipe_file)
+    assert answer.code == 2
+    assert [line.partition(": ")[0] for line in answer.err.splitlines()] == [
+        "variant 'hop = 0.013'",
+        "variant 'hop = 0.017'",
+    ]
+
+
+def test_fifty_variants_are_resolved_in_a_second(recipe_file: Path) -> None:
+    """Whoever types `check` does not wait for it."""
+    load_recipe(recipe_file, installed())
+    begun = time.process_time()
+    recipe = loaded(recipe_file, f'[ablate.axes.epochs]\nset = "train.epochs"\nto = {list(range(3, 53))}\n')
+    assert len(recipe.variants) == 50
+    assert time.process_time() - begun < 1
+
+
+README = Path(__file__).parents[2] / "recipes" / "README.md"
+EXAMPLES = re.findall(
+    r"```toml\n(.*?)```", README.read_text().partition("## Variants")[2].partition("\n## ")[0], re.DOTALL
+)
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_examples_in_the_docs_are_valid(number: int, tmp_path: Path) -> None:
+    """What the README shows can be laid over the quickstart as it is."""
+    path = tmp_path / "mine.toml"
+    path.write_text(f"extends = ['wakekit:quickstart']\n{EXAMPLES[number]}")
+    recipe = load_recipe(path, installed())
+    assert recipe.ablate is not None
+    assert recipe.ablate.mode == MODES[number]
+    assert len(recipe.variants) == (7, 5, 8)[number]
+
+
+def test_every_key_is_in_the_docs() -> None:
+    """The table of keys names each of `[ablate]` and of its margins."""
+    table = README.read_text().partition("## Variants")[2].partition("\n## ")[0]
+    keys = [field.name for kind in (Ablate, Margin) for field in attrs.fields(kind)]
+    assert not [key for key in keys if not re.search(rf"`\[?(ablate\.)?{key}(\.<\w+>)?\]?`", table)]

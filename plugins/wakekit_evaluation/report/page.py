@@ -18,33 +18,39 @@ from wakekit_evaluation.report.theming import inline
 from wakekit_evaluation.report.toml_markup import highlighted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wakekit.run_folder import Run
 
-_TEMPLATES = ("report.html.j2", "macros.html.j2")
+_TEMPLATES = ("report.html.j2", "ablation.html.j2", "macros.html.j2")
 _MAIN_PACKAGES = ("wakekit", "torch", "torchaudio", "numpy", "scipy", "scikit-learn", "numba", "soundfile")
 
 
 def render(run: Run, *, listen: int, shown: int) -> str:
     """Return the page; `listen` false accepts and misses carry their sound, lists fold after `shown` rows."""
+    return fill(
+        _TEMPLATES[0],
+        run=run,
+        shown=shown,
+        plots=plots_by_section(run),
+        accepts=players.false_accepts(run, most=listen),
+        missed=players.misses(run, most=listen),
+        recipe=highlighted(run.recipe),
+        **_numbers(run),
+        **made_by(run.environment),
+    )
+
+
+def fill(template: str, **values: Any) -> str:  # noqa: ANN401
+    """Return a page of the report with its style, from a template of this folder and the values it names."""
     here = files("wakekit_evaluation.report")
     sources = {name: here.joinpath(name).read_text(encoding="utf-8") for name in _TEMPLATES}
     environment = Environment(
         loader=DictLoader(sources), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     style = here.joinpath("style.css").read_text(encoding="utf-8")
-    page = environment.get_template(_TEMPLATES[0])
-    return page.render(
-        run=run,
-        style=Markup(style),  # noqa: S704  # our own file
-        shown=shown,
-        inline=inline,
-        plots=plots_by_section(run),
-        accepts=players.false_accepts(run, most=listen),
-        missed=players.misses(run, most=listen),
-        recipe=highlighted(run.recipe),
-        **_numbers(run),
-        **_made_by(run),
-    )
+    page = environment.get_template(template)
+    return page.render(style=Markup(style), inline=inline, **values)  # noqa: S704  # our own file
 
 
 def _numbers(run: Run) -> dict[str, Any]:
@@ -81,8 +87,8 @@ def _composed(run: Run) -> str:
     )
 
 
-def _made_by(run: Run) -> dict[str, Any]:
-    known = run.environment
+def made_by(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a page shows of the environment that a run or an ablation was made in."""
     packages = known.get("packages", {})
     made = {
         "wakekit": packages.get("wakekit"),
@@ -92,6 +98,7 @@ def _made_by(run: Run) -> dict[str, Any]:
         "platform": known.get("platform"),
         "processor": known.get("processor"),
         "commit": known.get("commit"),
+        "time": known.get("time"),
     }
     lower = {name.lower(): version for name, version in packages.items()}
     return {

@@ -2,67 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.browser_support import CLASHES, CONTRAST, PHONE, WIDE
 from wakekit.run_folder import read_run
 from wakekit_evaluation.report.figures import all_plots
 from wakekit_evaluation.report.html import Html
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
-CHROMIUM = Path("/usr/bin/chromium")
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 812}
-# The lowest contrast of any text with what lies behind it (WCAG 2.2, 1.4.3), with the text it was found at.
-CONTRAST = """() => {
-  const parts = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
-  const light = (colour) => {
-    const [r, g, b] = parts(colour).slice(0, 3).map((value) => value / 255)
-      .map((value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (node) => {
-    for (let at = node; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      const found = parts(colour);
-      if (found.length === 3 || found[3] === 1) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  let worst = [99, "", 0];
-  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walk.nextNode()) {
-    const node = walk.currentNode.parentElement;
-    if (!walk.currentNode.textContent.trim() || !node.getClientRects().length) continue;
-    const style = getComputedStyle(node);
-    const own = light(node.closest("svg") ? style.fill : style.color), other = light(behind(node));
-    const ratio = (Math.max(own, other) + 0.05) / (Math.min(own, other) + 0.05);
-    worst[2] += 1;
-    if (ratio < worst[0]) worst = [ratio, walk.currentNode.textContent.trim(), worst[2]];
-  }
-  return worst;
-}"""
-# Pairs of labels of one figure that lie on each other, and labels that leave their figure.
-CLASHES = """() => {
-  const found = [];
-  for (const svg of document.querySelectorAll(".plot svg")) {
-    const frame = svg.getBoundingClientRect();
-    if (!frame.width) continue;
-    const texts = [...svg.querySelectorAll("text")].map((text) => [text.textContent, text.getBoundingClientRect()]);
-    texts.forEach(([name, box], row) => {
-      if (box.left < frame.left - 3 || box.right > frame.right + 3) found.push([name, "leaves"]);
-      for (const [other, next] of texts.slice(row + 1)) {
-        const wide = Math.min(box.right, next.right) - Math.max(box.left, next.left);
-        const high = Math.min(box.bottom, next.bottom) - Math.max(box.top, next.top);
-        if (wide > 1 && high > 3) found.push([name, other]);
-      }
-    });
-  }
-  return found;
-}"""
 PLAY = """async (player) => {
   player.muted = true;
   await player.play();
@@ -77,45 +29,6 @@ PLAY = """async (player) => {
 def address(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where the page is."""
     return Html().write(read_run(whole), tmp_path_factory.mktemp("browser")).as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A browser without a window."""
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM}")
-    with driver.sync_playwright() as started:
-        flags = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
-        found = started.chromium.launch(executable_path=str(CHROMIUM), args=flags)
-        yield found
-        found.close()
-
-
-@pytest.fixture
-def opened(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
-    """Open the page at a size and in a scheme; whatever it asks for or complains about fails the test."""
-    complaints: list[str] = []
-    pages: list[Any] = []
-
-    def show(size: dict[str, int], scheme: str = "light") -> Any:
-        page = browser.new_page(viewport=size, color_scheme=scheme)
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.append(request.url) if foreign(request.url, address) else None)
-        page.goto(address)
-        pages.append(page)
-        return page
-
-    yield show
-    for page in pages:
-        page.close()
-    assert complaints == []
-
-
-def foreign(url: str, address: str) -> bool:
-    """Say whether an address is neither the page nor inside it."""
-    return not url.startswith(("data:", address))
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])

@@ -1,0 +1,1 @@
+"""Ablations: which component of a recipe earns its place, from variants and seeds to verdicts with intervals."""

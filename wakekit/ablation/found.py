@@ -1,0 +1,211 @@
+"""Puts together what an ablation found: from what its cells left to the result that its folder keeps."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+
+from wakekit.ablation.cells import Cell, ablation_fingerprint
+from wakekit.ablation.collect import EVIDENCE
+from wakekit.ablation.evidence import Evidence, read_evidence
+from wakekit.ablation.factors import terms
+from wakekit.ablation.plan import shared
+from wakekit.ablation.result import AblationResult, CellRecord
+from wakekit.ablation.verdicts import Question, answers, measures_of
+from wakekit.ablation.work import DONE, FAILED
+from wakekit.artifacts import Store, sealed_seconds
+from wakekit.environment import environment
+from wakekit.errors import WakekitError
+from wakekit.progress import Silence
+from wakekit.readings import readings
+from wakekit.recipe_table import as_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wakekit.recipe import Recipe
+    from wakekit.variants import Ablate
+
+
+@attrs.frozen(eq=False)
+class State:
+    """How a cell stands: `done`, `failed` or `not run`, with the outcome that its folder keeps."""
+
+    cell: Cell
+    state: str
+    kept: Mapping[str, Any]
+
+
+def found_result(recipe: Recipe, ablate: Ablate, out: Path, states: Sequence[State]) -> AblationResult:
+    """Return what is finished, judged; raises WakekitError where no seed of the recipe itself is."""
+    store = Store(out / ".store", Silence())
+    evidence = {(one.cell.variant, one.cell.seed): evidence_of(store, one.cell) for one in states if one.state == DONE}
+    base = _by_seed(evidence, "")
+    if not base:
+        raise WakekitError(_nothing(states))
+    seen = next(iter(base.values()))
+    target = recipe.settings.operating_point
+    cells = [one.cell for one in states]
+    questions = _questions(recipe, cells, evidence)
+    variants = {name: _by_seed(evidence, name) for name in recipe.variants}
+    failed = {one.cell.variant: str(one.kept["reason"]) for one in states if one.state == FAILED and one.cell.variant}
+    sizes: dict[str, Any] = {"ablate": ablate, "target": target, "seed": recipe.settings.seed}
+    return AblationResult(
+        name=recipe.settings.name,
+        question=ablate.question or f"Which component of {recipe.settings.name} earns its place?",
+        fingerprint=ablation_fingerprint(cells),
+        keyword=recipe["corpus"].keyword,
+        judge=ablate.judge,
+        mode=ablate.mode,
+        target_fa_per_hour=target.fa_per_hour,
+        level=ablate.level,
+        seeds=recipe.seeds,
+        answers=answers(questions, base, variants, failed=failed, **sizes),
+        cells=tuple(_record(one, evidence.get((one.cell.variant, one.cell.seed)), recipe) for one in states),
+        terms=_terms(recipe, base, variants, sizes) if ablate.mode == "grid" else (),
+        reused=_reused(states),
+        seconds=math.fsum(one.kept.get("seconds") or 0.0 for one in states),
+        readings=_readings(out, cells),
+        warnings=_warnings(states, seen),
+        environment={"time": datetime.now(UTC).isoformat(timespec="seconds"), **environment(recipe.settings)},
+        judged=_judged(seen),
+    )
+
+
+def evidence_of(store: Store, cell: Cell) -> Evidence:
+    """Return the evidence of a finished cell, with the times and losses that other stages keep."""
+    judge = list(cell.stages)[-1]
+    weights, scores = (store.folder(name, cell.stages[name]) for name in ("train", judge.replace("judge", "score")))
+    rows = [json.loads(line) for line in (weights / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+    return attrs.evolve(
+        read_evidence(store.folder(judge, cell.stages[judge]) / EVIDENCE),
+        train_seconds=sealed_seconds(weights),
+        score_seconds=sealed_seconds(scores),
+        dev_loss=tuple(float(row["dev_loss"]) for row in rows if "dev_loss" in row),
+    )
+
+
+def _by_seed(evidence: Mapping[tuple[str, int], Evidence], variant: str) -> dict[int, Evidence]:
+    return {seed: found for (name, seed), found in evidence.items() if name == variant}
+
+
+def _nothing(states: Sequence[State]) -> str:
+    reasons = [str(one.kept["reason"]) for one in states if one.state == FAILED and not one.cell.variant]
+    if reasons:
+        return f"the recipe itself failed with every seed, so there is nothing to compare with: {reasons[0]}"
+    return "no seed of the recipe itself is finished, so there is nothing to compare with; run the command again"
+
+
+def _questions(
+    recipe: Recipe, cells: Sequence[Cell], evidence: Mapping[tuple[str, int], Evidence]
+) -> tuple[Question, ...]:
+    shares, own = shared(cells), as_table(recipe)
+    return tuple(
+        Question(
+            variant=name,
+            subject=recipe.described[name].subject,
+            left_out=recipe.described[name].left_out,
+            changes=recipe.described[name].changes,
+            shares=shares[name],
+            calibration_only=_differing(own, as_table(variant)) == {"calibrator"},
+            identical=_identical(_by_seed(evidence, ""), _by_seed(evidence, name)),
+        )
+        for name, variant in recipe.variants.items()
+    )
+
+
+def _differing(first: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
+    return {key for key in {*first, *other} if first.get(key) != other.get(key)}
+
+
+def _identical(base: Mapping[int, Evidence], other: Mapping[int, Evidence]) -> bool:
+    """Say whether a variant gave the very scores and counts of the recipe with every seed that both have."""
+    common = [seed for seed in base if seed in other]
+    return bool(common) and all(_same(base[seed], other[seed]) for seed in common)
+
+
+def _same(first: Any, other: Any) -> bool:  # noqa: ANN401
+    """Say whether two values of evidence are equal, what they were made of aside."""
+    if isinstance(first, np.ndarray):
+        return first.shape == other.shape and bool((first == other).all())
+    if isinstance(first, tuple) and len(first) == len(other):
+        return all(_same(a, b) for a, b in zip(first, other, strict=True))
+    if attrs.has(type(first)):
+        names = [field.name for field in attrs.fields(type(first)) if field.name not in _NOT_COMPARED]
+        return all(_same(getattr(first, name), getattr(other, name)) for name in names)
+    return bool(first == other)
+
+
+_NOT_COMPARED = {"train_seconds", "score_seconds", "dev_loss"}
+
+
+def _record(one: State, evidence: Evidence | None, recipe: Recipe) -> CellRecord:
+    run = one.kept.get("run", "")
+    return CellRecord(
+        variant=one.cell.variant,
+        seed=one.cell.seed,
+        state=one.state,
+        folder=f"../{run}" if run else one.cell.folder,
+        reason=one.kept.get("reason", ""),
+        seconds=one.kept.get("seconds"),
+        made=tuple(one.kept.get("made", ())),
+        measures={} if evidence is None else measures_of(evidence, recipe.settings.operating_point),
+    )
+
+
+def _terms(
+    recipe: Recipe,
+    base: Mapping[int, Evidence],
+    variants: Mapping[str, Mapping[int, Evidence]],
+    sizes: Mapping[str, Any],
+) -> Any:  # noqa: ANN401
+    """Return main effects and interactions of the grid's own variants."""
+    grid = {name: variant.levels for name, variant in recipe.described.items() if variant.levels}
+    levels = {"": recipe.levels, **grid}
+    return terms(levels, {"": base, **{name: variants[name] for name in grid}}, **sizes)
+
+
+def _reused(states: Sequence[State]) -> dict[str, dict[str, int]]:
+    """Return for each stage how many cells need it, how many there are of it, and how many were made."""
+    found: dict[str, dict[str, int]] = {}
+    for name in dict.fromkeys(name for one in states for name in one.cell.stages):
+        users = [one.cell.stages[name] for one in states if name in one.cell.stages]
+        made = sum(name in one.kept.get("made", ()) for one in states)
+        found[name] = {"cells": len(users), "distinct": len(set(users)), "made": made}
+    return found
+
+
+def _readings(out: Path, cells: Sequence[Cell]) -> dict[str, Any]:
+    known = [readings(out / ".store", prepare) for prepare in dict.fromkeys(cell.stages["prepare"] for cell in cells)]
+    times = sorted(time for one in known for time in (one.first, one.last) if time)
+    return {
+        "count": sum(one.count for one in known),
+        "recipes": sorted({name for one in known for name in one.recipes}),
+        "first": times[0] if times else "",
+        "last": times[-1] if times else "",
+    }
+
+
+def _warnings(states: Sequence[State], seen: Evidence) -> tuple[str, ...]:
+    found = []
+    unfinished = [one.cell.name for one in states if one.state != DONE]
+    if unfinished:
+        found.append(f"{len(unfinished)} of {len(states)} cells are not finished: {'; '.join(unfinished[:5])}")
+    if seen.split == "test":
+        found.append("judged on test, as the recipe asks: what is chosen by these verdicts has no unseen test left")
+    return tuple(found)
+
+
+def _judged(seen: Evidence) -> dict[str, float]:
+    return {
+        "speakers": len(seen.speakers),
+        "words": int(sum(part.words.sum() for part in seen.parts)),
+        "hours": math.fsum(part.hours for part in seen.parts),
+        "clips": len(seen.clips.labels),
+    }
