@@ -13,6 +13,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from wakekit.distributed import World, added_up
+
 _SCALE = 1.0 / 32768.0
 
 
@@ -61,22 +63,33 @@ def gather(audio: Tensor, start: Tensor, low: Tensor, high: Tensor, samples: int
 
 @attrs.frozen(eq=False)
 class Draws:
-    """Random numbers for the rows of one batch: drawn on the CPU, so that every device sees the same, then moved."""
+    """Random numbers for the rows of one batch: drawn on the CPU, so that every device sees the same, then moved.
+
+    Where several processes train together, each computes some of the rows and draws for all `rows` of them, so that a
+    row has the numbers that it has where one process trains alone, and generators stay in step. The methods return
+    those of this process's rows, B of them. What is drawn from `generator` in another way must be drawn for all `rows`
+    too, and put through `own`; other rows of the batch are to be had by `taken`.
+    """
 
     generator: torch.Generator
     rows: int
     device: torch.device
+    world: World = World()  # noqa: RUF009, frozen
+
+    def own(self, values: Tensor) -> Tensor:
+        """Return those of values [rows, ...] of the whole batch that are of this process's rows."""
+        return values if self.world.size == 1 else values[self.world.part(self.rows)]
 
     def uniform(self, low: float = 0.0, high: float = 1.0, columns: int | None = None) -> Tensor:
         """Return float32 [B], or [B, columns], uniform in [low, high)."""
         shape = (self.rows,) if columns is None else (self.rows, columns)
         drawn = torch.rand(shape, generator=self.generator) * (high - low) + low
-        return drawn.to(self.device, non_blocking=True)
+        return self.own(drawn).to(self.device, non_blocking=True)
 
     def normal(self, columns: int | None = None) -> Tensor:
         """Return standard normal float32 [B], or [B, columns]."""
         shape = (self.rows,) if columns is None else (self.rows, columns)
-        return torch.randn(shape, generator=self.generator).to(self.device, non_blocking=True)
+        return self.own(torch.randn(shape, generator=self.generator)).to(self.device, non_blocking=True)
 
     def chance(self, probability: float) -> Tensor:
         """Return bool [B], true with the given probability."""
@@ -84,7 +97,21 @@ class Draws:
 
     def integers(self, high: int) -> Tensor:
         """Return int64 [B] uniform in [0, high), on the CPU: they choose rows of an `AudioTable`."""
-        return torch.randint(high, (self.rows,), generator=self.generator)
+        return self.own(torch.randint(high, (self.rows,), generator=self.generator))
+
+    def permutation(self) -> Tensor:
+        """Return int64 [B]: for every row another of the whole batch, or itself, each of them once; for `taken`."""
+        drawn = torch.randperm(self.rows, generator=self.generator)
+        return self.own(drawn).to(self.device, non_blocking=True)
+
+    def taken(self, values: Tensor, places: Tensor) -> Tensor:
+        """Return values [B, ...] of other rows, `places` [B] in the whole batch; gradients do not go that way."""
+        if self.world.size == 1:
+            return values[places]
+        whole = values.new_zeros((self.rows, *values.shape[1:]))
+        if self.world.count(self.rows):
+            whole[self.world.part(self.rows)] = values.detach()
+        return added_up(whole)[places]
 
 
 @attrs.frozen(eq=False)

@@ -27,6 +27,9 @@ another it gives in `state_dict` and takes back in `load_state_dict`. When train
 `pass_started` are called with `state.pass_step` above 0, then `load_state_dict`; what they record, ask for or add on
 the way does not count again. Files stay as they were at the kill, so write them anew rather than append.
 
+Where torchrun started several processes, each has the callbacks. Loss, gradients and validation are of all rows in
+every one; what the first one's callbacks ask for holds for all, and what the others record, say or write is dropped.
+
 A callback that raises ends the training with its name and line, or in the words of a WakekitError or OSError; the last
 checkpoint stays, and the same command goes on from there.
 

@@ -6,11 +6,7 @@ A stage whose fingerprint is in the store is reused. Nothing before `evaluate` i
 from __future__ import annotations
 
 import json
-import os
-import platform
-import subprocess
 from collections.abc import Mapping
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,12 +16,15 @@ import torch
 from wakekit.allocator import keep_freed_memory
 from wakekit.artifacts import Artifact, Store, copy_file, write_text
 from wakekit.condition_stage import check_conditions, make_condition
-from wakekit.fingerprint import Contents, stage_fingerprints
+from wakekit.distributed import after_the_first, agreed, once, take_device, world
+from wakekit.environment import environment
+from wakekit.fingerprint import Contents, stage_fingerprints, unseeded
 from wakekit.geometry import choose_device, geometry
 from wakekit.judge_stage import calibrate, evaluate
 from wakekit.manifest import read_manifest
 from wakekit.prepare_stage import make_corpus, make_splits
 from wakekit.prepared import Prepared
+from wakekit.readings import readings, record
 from wakekit.recipe import Recipe
 from wakekit.recipe_table import dump
 from wakekit.report import write_report
@@ -59,23 +58,36 @@ def run(recipe: Recipe, out: Path, progress: Progress) -> Run:
 
     Sets the threads and the memory allocator of the process.
     """
-    geometry(recipe)
+    settle(recipe.settings.threads)
+    take_device(choose_device(recipe.settings))
+    return Pipeline(recipe, out, progress).run()
+
+
+def settle(threads: int) -> None:
+    """Set the memory allocator of the process, and its threads where they are not 0."""
     keep_freed_memory()
-    if recipe.settings.threads:
-        torch.set_num_threads(recipe.settings.threads)
-    return _Pipeline(recipe, out, progress).run()
+    if threads:
+        torch.set_num_threads(threads)
 
 
-class _Pipeline:
+class Pipeline:
+    """The stages of one recipe over the store in `out`.
+
+    `stages` lists what was made or reused so far, `current` is the last that was begun.
+    """
+
     def __init__(self, recipe: Recipe, out: Path, progress: Progress) -> None:
+        geometry(recipe)
         self.recipe, self.out, self.progress = recipe, out, progress
         self.store = Store(out / ".store", progress)
-        self.prints = stage_fingerprints(recipe, Contents(out / ".store" / "contents.json"))
+        self.prints, self.kin = agreed(_prints(recipe, out) if world().first else ({}, {}))
         self.fingerprint = self.prints["evaluate"]
         self.folder = out / f"{recipe.settings.name}-{self.fingerprint[:10]}"
         self.stages: list[Artifact] = []
+        self.current = ""
 
     def run(self) -> Run:
+        """Carry out all stages and leave the run's folder."""
         prepared = self.prepare()
         check_conditions(self.recipe.conditions, prepared)
         weights = self.train(prepared)
@@ -85,17 +97,20 @@ class _Pipeline:
         earlier = [self.earlier(prepared, weights, number) for number in range(1, len(_passes(weights)) + 1)]
         conditions = {name: self.condition(prepared, weights, name) for name in self.recipe.conditions}
         evaluation = self.evaluate(prepared, calibration, test, conditions=conditions, earlier=earlier, weights=weights)
-        self.leave(weights, dev, calibration, test, evaluation)
-        write_report(self.recipe["report"], self.folder)
+        if world().first:
+            self.leave(weights, dev, calibration, test, evaluation)
+            write_report(self.recipe["report"], self.folder)
+        # The others go on when the folder is whole.
+        agreed(None)
         return Run(self.recipe, self.folder, prepared, calibration, test, conditions)
 
     def prepare(self) -> Prepared:
         """Corpus → audio store → splits → leakage check."""
         recipe, progress = self.recipe, self.progress
-        corpus = self._stage(
+        corpus = self.stage(
             "corpus", lambda folder: make_corpus(folder, recipe["corpus"], recipe.settings.audio, progress)
         )
-        splits = self._stage("prepare", lambda folder: make_splits(folder, corpus, recipe["splitter"]))
+        splits = self.stage("prepare", lambda folder: make_splits(folder, corpus, recipe["splitter"]))
         prepared = Prepared(corpus, splits / "manifest.jsonl", recipe.settings.audio.sample_rate)
         for note in read_manifest(prepared.manifest).notes:
             progress.note(note)
@@ -109,21 +124,22 @@ class _Pipeline:
                 train(folder, self.recipe, prepared, self.progress)
             except DivergedError:
                 good = folder / "last_good.safetensors"
-                if good.exists():
+                if good.exists() and world().first:
                     copy_file(good, self.folder / good.name)
                     self.progress.note(f"the last good weights are in {self.folder / good.name}")
+                after_the_first()
                 raise
 
-        return self._stage("train", make, resumes=True)
+        return self.stage("train", make, resumes=True, together=True)
 
     def score(self, prepared: Prepared, weights: Path, split: str, *, number: int = 0) -> Path:
         """Raw scores of one split, by the last weights or those of an earlier pass."""
         recipe, progress = self.recipe, self.progress
-        composed = self._stage(
+        composed = self.stage(
             "compose", lambda folder: compose_split(folder, recipe, prepared, split, progress), part=split
         )
         model = weights / (f"pass-{number}.safetensors" if number else "model.safetensors")
-        return self._stage(
+        return self.stage(
             f"score-pass-{number}" if number else "score",
             lambda folder: score_split(folder, recipe, prepared, composed, model, split=split, progress=progress),
             part=split,
@@ -134,11 +150,11 @@ class _Pipeline:
         recipe, progress = self.recipe, self.progress
         composed = self.store.folder("compose-test", self.prints["compose"])
         condition, model = recipe.conditions[name], weights / "model.safetensors"
-        changed = self._stage(
+        changed = self.stage(
             f"condition-{name}",
             lambda folder: make_condition(folder, condition, prepared, composed, name=name, progress=progress),
         )
-        return self._stage(
+        return self.stage(
             f"score-condition-{name}",
             lambda folder: score_condition(
                 folder, recipe, prepared, composed, model, changed=changed, progress=progress
@@ -153,7 +169,7 @@ class _Pipeline:
 
     def calibrate(self, prepared: Prepared, dev: Path, *, stage: str = "calibrate") -> Path:
         """Calibrator and operating point, on dev scores."""
-        return self._stage(
+        return self.stage(
             stage, lambda folder: calibrate(folder, self.recipe, read_scores(dev, self.recipe, prepared, "dev"))
         )
 
@@ -170,6 +186,9 @@ class _Pipeline:
         """Metrics on test and its shifted copies, at the frozen operating point."""
 
         def make(folder: Path) -> None:
+            # First, so that no kill can hide that test was read.
+            name = self.recipe.settings.name
+            record(self.store.root, self.prints["prepare"], fingerprint=self.fingerprint, recipe=name)
             scores = read_scores(test, self.recipe, prepared, "test")
             passes = [(place, read_scores(found, self.recipe, prepared, "test")) for place, found in earlier]
             training = json.loads((weights / FACTS).read_text(encoding="utf-8"))
@@ -181,7 +200,7 @@ class _Pipeline:
                 sounds=sounds, conditions=shifted, earlier=passes, training=training,
             )  # fmt: skip
 
-        return self._stage("evaluate", make)
+        return self.stage("evaluate", make)
 
     def leave(self, weights: Path, dev: Path, calibration: Path, test: Path, evaluation: Path) -> None:
         """Gather what a person wants to read in the run's folder."""
@@ -216,45 +235,43 @@ class _Pipeline:
         # Last, because a folder with it counts as a finished run.
         copy_file(evaluation / "metrics.json", self.folder / "metrics.json")
 
-    def _stage(self, stage: str, make: Callable[[Path], None], *, part: str = "", resumes: bool = False) -> Path:
-        name = f"{stage}-{part}" if part else stage
-        artifact = self.store.get(name, self.prints[stage], make, resumes=resumes)
+    def stage(
+        self,
+        stage: str,
+        make: Callable[[Path], None],
+        *,
+        part: str = "",
+        resumes: bool = False,
+        together: bool = False,
+    ) -> Path:
+        """Return the folder of a stage, made unless it is in the store; `together` as in `wakekit.distributed.once`."""
+        self.current = name = f"{stage}-{part}" if part else stage
+
+        def get(make: Callable[[Path], None]) -> Artifact:
+            return self.store.get(name, self.prints[stage], make, resumes=resumes, kin=self.kin[stage])
+
+        artifact = once(get, make, together=together)
         self.stages.append(artifact)
         if artifact.reused:
             self.progress.note(f"{name}: reused {artifact.fingerprint[:10]}")
         return artifact.folder
 
     def _environment(self) -> dict[str, object]:
-        device = choose_device(self.recipe.settings)
         return {
             "fingerprint": self.fingerprint,
             "stages": {artifact.stage: artifact.fingerprint for artifact in self.stages},
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-            "threads": torch.get_num_threads(),
-            "cpus": os.cpu_count(),
-            "commit": _commit(),
-            "packages": dict(sorted((dist.name, dist.version) for dist in distributions() if dist.name)),
+            "test_readings": readings(self.store.root, self.prints["prepare"]).count,
+            "processes": world().size,
+            **environment(self.recipe.settings),
         }
+
+
+def _prints(recipe: Recipe, out: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the fingerprints of a recipe's stages, and those of their kin of other seeds."""
+    contents = Contents(out / ".store" / "contents.json")
+    return stage_fingerprints(recipe, contents), stage_fingerprints(unseeded(recipe), contents)
 
 
 def _passes(weights: Path) -> list[Path]:
     """Return the weights of the passes before the last."""
     return list(weights.glob("pass-*.safetensors"))
-
-
-def _commit() -> str | None:
-    """Return the commit of the working directory, where it is one under git."""
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return found.stdout.strip()

@@ -104,11 +104,11 @@ def sweep(
 ) -> Curve:
     """Run a detector over calibrated streams at every distinct level from the top down; `tolerance` is in seconds.
 
-    `deal` says which part audio and words are counted in.     Every distinct level is tried until false accepts exceed `max_fa_per_hour`, and the first 4,096 in any case; of the
-    rest 256 are, evenly spaced by rank. Levels are the distinct scores, or those that the detector's sweeps offer. A
-    detector without `sweep` is tried at 200 scores at most, closest together at the top. Raises WakekitError where
-    there is nothing to sweep, or the scores are not at the detector's hop: a coarser hop than in use would hide false
-    accepts; PluginError for levels that are no numbers.
+    `deal` says which part audio and words are counted in. Every distinct level is tried until false accepts exceed
+    `max_fa_per_hour`, and the first 4,096 in any case; of the rest 256 are, evenly spaced by rank. Levels are the
+    distinct scores, or those that the detector's sweeps offer. A detector without `sweep` is tried at 200 scores at
+    most, closest together at the top. Raises WakekitError where there is nothing to sweep, or the scores are not at the
+    detector's hop: a coarser hop than in use would hide false accepts; PluginError for levels that are no numbers.
     """
     _check(detector, streams)
     truths = [keywords(scores, keyword, tolerance=tolerance) for scores in streams]

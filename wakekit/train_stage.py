@@ -18,6 +18,7 @@ from wakekit.artifacts import write_text
 from wakekit.batch import Batch, FeatureBatch, Sources, gather
 from wakekit.checkpoints import Checkpoints
 from wakekit.data import keyword_labels
+from wakekit.distributed import equalize, writable
 from wakekit.errors import PluginError, blaming
 from wakekit.geometry import N_CLASSES, assemble, choose_device, context, frontend_context, geometry
 from wakekit.history import History
@@ -44,14 +45,19 @@ def train(folder: Path, recipe: Recipe, prepared: Prepared, progress: Progress) 
 
     The weights of pass n before the last are in `pass-<n>.safetensors`, counted from 1.
     """
-    device = choose_device(recipe.settings)
-    checkpoint, good = folder / "checkpoint.safetensors", folder / "last_good.safetensors"
+    checkpoints = Checkpoints(folder / "checkpoint.safetensors", device=choose_device(recipe.settings))
+    with writable(folder) as own:
+        _train(own, recipe, prepared, progress, checkpoints)
+
+
+def _train(folder: Path, recipe: Recipe, prepared: Prepared, progress: Progress, checkpoints: Checkpoints) -> None:
+    good = folder / "last_good.safetensors"
     good.unlink(missing_ok=True)
-    task = _task(recipe, prepared, progress, folder, Checkpoints(checkpoint, device=device))
+    task = _task(recipe, prepared, progress, folder, checkpoints)
     try:
         trained = recipe["train"].fit(task)
     except DivergedError as error:
-        checkpoint.unlink(missing_ok=True)
+        checkpoints.forget()
         if error.weights is not None:
             save_file(_named(error.weights, task.normalizer), good)
         raise
@@ -66,7 +72,7 @@ def train(folder: Path, recipe: Recipe, prepared: Prepared, progress: Progress) 
         "warnings": [row["warning"] for row in task.history.rows if "warning" in row],
     }
     write_text(folder / FACTS, json.dumps(facts, indent=2))
-    checkpoint.unlink(missing_ok=True)
+    checkpoints.forget()
 
 
 def _keyword_share(task: TrainTask) -> float:
@@ -137,6 +143,7 @@ def _normalizer(
             module.hear_silence(frontend(torch.zeros(1, samples, device=device))[0, :, -1])  # type: ignore[operator]
     if hasattr(module, "fit"):
         module.fit(_fit_batches(split, recipe, frontend, device, progress))  # type: ignore[operator]
+    equalize(module)
     return module.eval()
 
 

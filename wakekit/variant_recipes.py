@@ -18,9 +18,14 @@ if TYPE_CHECKING:
 
     from wakekit.ablate_table import Asked, Factor
     from wakekit.recipe import Recipe
+    from wakekit.settings import Target
 
 # What is measured, and how it is cut, shown and carried out, is no part of the detector that an ablation judges.
 _AROUND = {"splitter", "trainer", "metric", "report", "launcher"}
+_OTHER_TARGET = (
+    "has another operating point: variants are compared at the recipe's own, of which only search may differ; "
+    "change it in the recipe"
+)
 _OPTIONAL = tuple(slot for slot in SLOTS if (slot.many or slot.neutral) and slot.kind not in _AROUND)
 
 
@@ -62,6 +67,8 @@ def resolve_variants(
                 found[variant.name] = other
                 same = seen.setdefault(substance(other), variant.name)
                 wrong = [] if same == variant.name else [_same(variant, same, grid=grid)]
+                if _target(other) != _target(recipe):
+                    wrong.append(Problem(variant.place, f"variant {variant.name!r} {_OTHER_TARGET}"))
             for problem in wrong:
                 problems.setdefault(_gist(variant, problem), problem)
     if problems:
@@ -78,6 +85,11 @@ def resolve_variants(
     }
     recipes = {name: found[name] for name in described}
     return attrs.evolve(recipe, variants=recipes, ablate=asked.table, described=described, levels=levels)
+
+
+def _target(recipe: Recipe) -> Target:
+    """Return what thresholds are chosen for, without the settings of the detector to choose from."""
+    return attrs.evolve(recipe.settings.operating_point, search={})
 
 
 def _gist(variant: Variant, problem: Problem) -> tuple[object, ...]:
@@ -118,12 +130,6 @@ def _own_level(recipe: Recipe, factor: Factor) -> str:
     held = at(table, factor.path)
     if held is None:
         held = at(recipe.merged.table, factor.path)
-    label = _own_label(held, swaps=factor.levels[0].edits[0].swaps)
-    taken = {level.levels[factor.name] for level in factor.levels}
-    return f"{label} (as it is)" if label in taken else label
-
-
-def _own_label(held: object, *, swaps: bool) -> str:
     if held is None:
-        return "none" if swaps else "not set"
+        return f"no {'.'.join(factor.path)}" if factor.levels[0].edits[0].swaps else "not set"
     return str(held["type"]) if isinstance(held, dict) and "type" in held else in_words(held)

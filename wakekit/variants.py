@@ -176,7 +176,7 @@ def _apply(table: Table, edit: Edit) -> None:
             raise ProblemsError([Problem(edit.path, f"the recipe has no {'.'.join(edit.path)!r} to leave out")])
         del inner[last]
         return
-    laid: Any = _copied(edit.value)
+    laid: Any = edit.value
     if edit.swaps and isinstance(laid, dict) and isinstance(old, dict):
         # Another sampler is to be another way to draw batches, not another size of them.
         laid = {name: old[name] for name in kind_options(".".join(edit.path)) if name in old} | laid

@@ -46,22 +46,22 @@ class Mixup:
             raise WakekitError("mixup blends features: expected a batch that the frontend has seen")
         chosen = batch.draws.chance(self.probability)
         weight = torch.where(chosen, beta(batch.draws, self.alpha), 1.0)
-        partner = torch.randperm(batch.draws.rows, generator=batch.draws.generator).to(batch.draws.device)
-        longer = torch.maximum(batch.lengths, batch.lengths[partner])
+        partner = batch.draws.permutation()
+        longer = torch.maximum(batch.lengths, batch.draws.taken(batch.lengths, partner))
         return attrs.evolve(
             batch,
-            features=_blended(batch.features, partner, weight),
-            targets=_blended(batch.targets, partner, weight),
+            features=_blended(batch.features, batch.draws.taken(batch.features, partner), weight),
+            targets=_blended(batch.targets, batch.draws.taken(batch.targets, partner), weight),
             lengths=torch.where(chosen, longer, batch.lengths),
         )
 
 
 def beta(draws: Draws, alpha: float) -> Tensor:
     """Return float64 [B] from Beta(alpha, alpha), by inverting its distribution function at a uniform number."""
-    uniform = torch.rand(draws.rows, generator=draws.generator, dtype=torch.float64)
+    uniform = draws.own(torch.rand(draws.rows, generator=draws.generator, dtype=torch.float64))
     return torch.from_numpy(betaincinv(alpha, alpha, uniform.numpy())).to(draws.device, non_blocking=True)
 
 
-def _blended(values: Tensor, partner: Tensor, weight: Tensor) -> Tensor:
-    mixed: Tensor = torch.lerp(values[partner], values, weight.view(-1, *[1] * (values.ndim - 1)).to(values.dtype))
+def _blended(values: Tensor, partners: Tensor, weight: Tensor) -> Tensor:
+    mixed: Tensor = torch.lerp(partners, values, weight.view(-1, *[1] * (values.ndim - 1)).to(values.dtype))
     return mixed

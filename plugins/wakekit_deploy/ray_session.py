@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Results travel as text of some kilobytes; Ray's own choice is a third of the memory.
 _OBJECT_STORE_BYTES = 100 * 2**20
+_PATIENCE = 10.0
 _EVERYTHING = "^"
 _REAPING = "kill_child_processes_on_worker_exit_with_raylet_subreaper"
 # What a job needs to know of the environment of who launched it, also on another machine.
@@ -56,6 +58,7 @@ def connected(ray: Any, address: str, *, cpus: float, retries: int) -> Iterator[
     if ray.is_initialized():
         yield
         return
+    _refuse_silence(address)
     with _quiet(), _scratch(wanted=not address) as scratch:
         options = _there(address) if address else _here(scratch, cpus, retries)
         try:
@@ -68,11 +71,25 @@ def connected(ray: Any, address: str, *, cpus: float, retries: int) -> Iterator[
             )
         except (OSError, RuntimeError, ValueError) as error:
             where = f"at {address}" if address else "on this machine"
-            raise WakekitError(f"launcher ray: no Ray cluster {where}: {' '.join(str(error).split())}") from error
+            told = " ".join(str(error).split())
+            if address and "RAY_AUTH_MODE" not in os.environ:
+                told += "; a cluster that asks for a token needs RAY_AUTH_MODE=token in the environment"
+            raise WakekitError(f"launcher ray: no Ray cluster {where}: {told}") from error
         try:
             yield
         finally:
             _in_silence(ray.shutdown)
+
+
+def _refuse_silence(address: str) -> None:
+    """Raise WakekitError where nobody listens at HOST:PORT; Ray itself would try for many minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise WakekitError(f"launcher ray: no Ray cluster at {address}: {error}") from error
 
 
 def _there(address: str) -> dict[str, Any]:

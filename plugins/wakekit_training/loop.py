@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from wakekit import Batch, Draws, TrainingState
+from wakekit.distributed import agreed
 from wakekit.errors import blaming
 from wakekit.training import DivergedError, Trained, TrainTask
 from wakekit_training.added_rows import write_added_rows
 from wakekit_training.rehearsal import rehearsal
+from wakekit_training.replicas import Replicas, batch_of
 from wakekit_training.snapshot import copied, extra_rows, restore, snapshot
 from wakekit_training.validation import validated
 
@@ -34,7 +36,8 @@ class Training:
 
     def __init__(self, options: Standard, task: TrainTask) -> None:
         self.options, self.task = options, task
-        self.model = task.model.build(task.n_features, task.n_classes).to(task.device)
+        self.replicas = Replicas(task.model.build(task.n_features, task.n_classes).to(task.device), task.device)
+        self.model = self.replicas.model
         self.initial = copied(self.model)
         self.optimizer = task.optimizer.build(self.model)
         self.schedule: torch.optim.lr_scheduler.LRScheduler | None = None
@@ -72,14 +75,17 @@ class Training:
 
     def run(self) -> Trained:
         """Go through all passes, from the checkpoint on where there is one."""
-        state, saved = self.state, self.task.checkpoints.load()
+        state, saved, note = self.state, self.task.checkpoints.load(), self.replicas.note()
+        if note is not None:
+            self.task.progress.note(note)
         if saved is None:
             self.task.history.rewind(0)
         else:
             self._go_on(saved)
         self._tell("fit_started")
         if saved is None:
-            self.initial, self.rates = copied(self.model), [group["lr"] for group in self.optimizer.param_groups]
+            self.initial = copied(self.model)
+            self.rates = agreed([group["lr"] for group in self.optimizer.param_groups])
         else:
             self.initial, self.rates = saved["initial"], saved["rates"]
         while True:
@@ -103,6 +109,8 @@ class Training:
     def _start_pass(self, saved: dict[str, Any] | None) -> None:
         """Begin a pass with a fresh optimizer and schedule, or bring it to where the checkpoint was written."""
         state = self.state
+        # On several GPUs numbers may differ in their last bits, and with them what callbacks make of them.
+        self.extra, state.restart = agreed((self.extra, state.restart))
         if state.pass_number and saved is None:
             if state.restart:
                 self.model.load_state_dict(self.initial)
@@ -181,6 +189,7 @@ class Training:
         row |= {"pass": state.pass_number + 1} if state.passes > 1 else {}
         self.task.history.record(row)
         self._tell("validated", row)
+        state.stop = agreed(state.stop)
         state.epoch += 1
         state.pass_epoch += 1
 
@@ -190,11 +199,14 @@ class Training:
             # A callback has asked for `network`, which puts the model into inference.
             self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        rows, total = sum(map(len, batches)), torch.zeros((), device=self.task.device)
+        rows, count = sum(map(len, batches)), self.replicas.world.count
+        total = torch.zeros((), device=self.task.device)
+        self.replicas.begin()
         for chosen in batches:
-            loss = self._forward(chosen, draws)
-            (loss if len(batches) == 1 else loss * (len(chosen) / rows)).backward()
-            total += loss.detach() * (len(chosen) / rows)
+            loss, share = self._forward(chosen, draws), count(len(chosen)) / rows
+            (loss if share == 1 else loss * share).backward()
+            total += loss.detach() * share
+        total = self.replicas.end(total, sum(count(len(chosen)) for chosen in batches) / rows)
         if not rehearsed:
             self._tell("gradients_ready")
         self.optimizer.step()
@@ -206,16 +218,18 @@ class Training:
         task = self.task
         with torch.autocast(task.device.type, torch.bfloat16, enabled=task.precision == "bfloat16"):
             batch = self._batch(rows, draws)
-            with blaming("model"):
+            with blaming("model"), batch_of(batch.draws):
                 logits: Tensor = self.model(batch.features)
             with blaming("loss"):
                 return self.loss(logits.float(), batch.targets)
 
     def _batch(self, rows: Tensor, generator: torch.Generator) -> Batch:
-        """Crop, augment and turn into normalized features, all on the device."""
+        """Crop, augment and turn into normalized features, all on the device: those rows that are this process's."""
         task = self.task
-        draws = Draws(generator, len(rows), task.device)
-        audio, lengths = self.rows.crop(rows, torch.rand(len(rows), generator=generator))
+        draws = Draws(generator, len(rows), task.device, self.replicas.world)
+        fraction = draws.own(torch.rand(len(rows), generator=generator))
+        rows = draws.own(rows)
+        audio, lengths = self.rows.crop(rows, fraction)
         targets = nn.functional.one_hot(self.rows.labels[rows], task.n_classes).float()
         batch = Batch(audio.to(task.device), lengths.to(task.device), targets.to(task.device, non_blocking=True), draws)
         for augment in task.waveform_augmentations:

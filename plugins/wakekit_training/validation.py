@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wakekit.curves import ranked
+from wakekit.distributed import added_up, agreed, world
 from wakekit.pooling import KEYWORD, best_frame, log_odds
 
 if TYPE_CHECKING:
@@ -25,12 +26,23 @@ _MIDDLE = 0.5
 def validated(task: TrainTask, model: nn.Module) -> dict[str, float]:
     """Return `dev_loss` (cross-entropy), `dev_accuracy` and `dev_eer` of a model, which is left in inference."""
     model.eval()
-    found = [_logits(task, model, rows) for rows in torch.arange(len(task.dev)).split(_BATCH)]
-    logits, labels = torch.cat(found), task.dev.labels.to(task.device)
+    logits, labels = _all_logits(task, model), task.dev.labels.to(task.device)
     loss = nn.functional.cross_entropy(logits, labels, reduction="sum") / len(labels)
     right = (logits.argmax(dim=1) == labels).float().mean()
     numbers = {"dev_loss": float(loss), "dev_accuracy": float(right)}
-    return numbers | {"dev_eer": _eer(logits, labels)} if np.isfinite(numbers["dev_loss"]) else numbers
+    numbers |= {"dev_eer": _eer(logits, labels)} if np.isfinite(numbers["dev_loss"]) else {}
+    return agreed(numbers)
+
+
+def _all_logits(task: TrainTask, model: nn.Module) -> Tensor:
+    """Return logits [R, C] of all rows of dev; where several processes train together, each finds its share of them."""
+    parts, here = torch.arange(len(task.dev)).split(_BATCH), world()
+    if here.size == 1:
+        return torch.cat([_logits(task, model, rows) for rows in parts])
+    whole = torch.zeros(len(task.dev), task.n_classes, device=task.device)
+    for rows in parts[here.rank :: here.size]:
+        whole[rows.to(task.device)] = _logits(task, model, rows)
+    return added_up(whole)
 
 
 def _logits(task: TrainTask, model: nn.Module, rows: Tensor) -> Tensor:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import pytest
 
 from wakekit.errors import RecipeError
@@ -16,7 +14,6 @@ from wakekit.fingerprint import Contents, stage_fingerprints
 from wakekit.recipe import Recipe, load_recipe
 from wakekit.recipe_table import dump
 from wakekit.registry import installed
-from wakekit.variants import MODES, Ablate, Margin
 
 if TYPE_CHECKING:
     from tests.support import Typed
@@ -217,7 +214,7 @@ with = ["checkpoint-averaging"]
 def test_a_grid_says_the_levels_of_every_cell(recipe_file: Path) -> None:
     """The recipe's own levels are its values and components; cells that leave out and no more are about all of that."""
     recipe = loaded(recipe_file, GRID)
-    own = {"normalizer": "with", "callbacks.ema": "with", "rate": "0.01", "average": "none"}
+    own = {"normalizer": "with", "callbacks.ema": "with", "rate": "0.01", "average": "no callbacks.average"}
     assert recipe.levels == own
     assert len(recipe.variants) == 2**4 - 1 - 1
     cell = recipe.described["without normalizer, without callbacks.ema"]
@@ -255,6 +252,17 @@ def test_a_grids_mistakes_are_said_once(recipe_file: Path) -> None:
     )
 
 
+def test_an_option_that_a_swapped_component_lacks_is_blamed(recipe_file: Path) -> None:
+    """Where two levels are right and their combination is not, the closest to what is wrong is named."""
+    found = complaints(
+        recipe_file,
+        '[schedule]\ntype = "one-cycle"\n[ablate]\nmode = "grid"\n[ablate.axes.kind]\nswap = "schedule"\n'
+        'with = ["cosine"]\n[ablate.axes.peak]\nset = "schedule.max_lr"\nto = [2.0]\n',
+    )
+    assert len(found) == 1
+    assert "ablate.axes.peak.set: variant 'kind = cosine, peak = 2.0': schedule.max_lr: unknown option" in found[0]
+
+
 def test_cells_that_are_the_same_are_named(recipe_file: Path) -> None:
     """Options of what is left out make no difference; the cells to exclude are said."""
     text = (
@@ -279,7 +287,7 @@ def test_variants_that_are_the_same_or_nothing_are_named(recipe_file: Path) -> N
         recipe_file,
         '[ablate]\nleave_out = ["normalizer"]\n[ablate.variants.bare]\nnormalizer = "none"\n'
         '[ablate.variants.shown]\nreport = "html"\nthreads = 2\n[ablate.variants.named]\nname = "other"\nseed = 8\n'
-        '[ablate.variants.here]\ndevice = "cpu"\nlauncher = { type = "local" }\n',
+        '[ablate.variants.here]\ndevice = "cpu"\nlauncher = { type = "local", workers = 2 }\n',
     )
     assert found == [
         (
@@ -312,9 +320,10 @@ def test_all_mistakes_of_recipe_and_ablation_are_said_at_once(recipe_file: Path)
     recipe_file.write_text(plain.replace("epochs = 2", "epochs = 0"))
     found = complaints(recipe_file, '[ablate]\nleave_out = ["normalizer"]\nexclude = ["withot *"]\n')
     assert [line.split(": ")[1] for line in found] == ["train.epochs", "ablate.exclude.0"]
-    recipe_file.write_text(plain.replace("epochs = 2", "epochs = 0"))
-    found = complaints(recipe_file, '[ablate]\nmode = "leave-one-out"\n')
-    assert [line.split(": ")[1] for line in found] == ["train.epochs"]
+    for alone in ('mode = "leave-one-out"', 'leave_out = ["normalizer", "callbacks.none"]'):
+        recipe_file.write_text(plain.replace("epochs = 2", "epochs = 0"))
+        found = complaints(recipe_file, f"[ablate]\n{alone}\n")
+        assert [line.split(": ")[1] for line in found] == ["train.epochs"]
     recipe_file.write_text(plain)
     found = complaints(recipe_file, '[ablate]\nquestion = "${vars.none}"\nlevel = 2.0\n')
     assert len(found) == 1
@@ -367,25 +376,10 @@ def test_fifty_variants_are_resolved_in_a_second(recipe_file: Path) -> None:
     assert time.process_time() - begun < 1
 
 
-README = Path(__file__).parents[2] / "recipes" / "README.md"
-EXAMPLES = re.findall(
-    r"```toml\n(.*?)```", README.read_text().partition("## Variants")[2].partition("\n## ")[0], re.DOTALL
-)
-
-
-@pytest.mark.parametrize("number", range(len(EXAMPLES)))
-def test_examples_in_the_docs_are_valid(number: int, tmp_path: Path) -> None:
-    """What the README shows can be laid over the quickstart as it is."""
-    path = tmp_path / "mine.toml"
-    path.write_text(f"extends = ['wakekit:quickstart']\n{EXAMPLES[number]}")
-    recipe = load_recipe(path, installed())
-    assert recipe.ablate is not None
-    assert recipe.ablate.mode == MODES[number]
-    assert len(recipe.variants) == (7, 5, 8)[number]
-
-
-def test_every_key_is_in_the_docs() -> None:
-    """The table of keys names each of `[ablate]` and of its margins."""
-    table = README.read_text().partition("## Variants")[2].partition("\n## ")[0]
-    keys = [field.name for kind in (Ablate, Margin) for field in attrs.fields(kind)]
-    assert not [key for key in keys if not re.search(rf"`\[?(ablate\.)?{key}(\.<\w+>)?\]?`", table)]
+def test_variants_keep_the_operating_point(recipe_file: Path) -> None:
+    """Another target would compare other rates; settings of the detector to choose from may differ."""
+    axis = '\n[ablate.axes.{0}]\nset = "operating_point.{0}"\nto = [{1}]\n'
+    (line,) = complaints(recipe_file, axis.format("fa_per_hour", 120))
+    assert "has another operating point: variants are compared at the recipe's own" in line
+    recipe_file.write_text(recipe_file.read_text().partition("\n[ablate")[0])
+    assert loaded(recipe_file, axis.format("search", "{ votes = [1, 2] }")).variants

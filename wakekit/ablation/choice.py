@@ -94,7 +94,7 @@ def most_false_accepts(target: Target, hours: float) -> float:
     return float(brentq(lambda count: gammainc(count + 1, expected) - target.level, 0.0, top, xtol=1e-12))
 
 
-# A weighted count carries the rounding of its sum: 1e-9 of it counts as within the target.
+# A weighted count carries the rounding of its sum: counts that differ by so little of them are equal.
 _SLACK = 1e-9
 
 
@@ -110,12 +110,14 @@ def _rows(counts: FloatArray, hits: IntArray, scale: FloatArray, most: float) ->
             here = 2 if heard == 0 else (0 if count <= limit else 1)
             if here > kind:
                 continue
+            least = counts[draw, best]
+            fewer, tied = count < least * (1 - _SLACK), abs(count - least) <= least * _SLACK
             if here < kind:
                 better = True
             elif here == 0:
-                better = heard > hits[best] or (heard == hits[best] and count < counts[draw, best])
+                better = heard > hits[best] or (heard == hits[best] and fewer)
             else:
-                better = count < counts[draw, best] or (count == counts[draw, best] and heard > hits[best])
+                better = fewer or (tied and heard > hits[best])
             if better:
                 best, kind = row, here
         found[draw] = best

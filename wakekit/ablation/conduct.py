@@ -174,7 +174,7 @@ class _Watch:
         for cell in job.task["cells"]:
             state = self.conduct.state(self.conduct.by_folder[cell["folder"]])
             if state.state == DONE:
-                outcomes.append(state.kept)
+                outcomes.append(dict(state.kept))
                 continue
             failed = {key: cell[key] for key in ("variant", "seed", "fingerprint")}
             failed |= {"state": FAILED, "reason": reason, "stage": "", "seconds": None, "made": []}

@@ -98,7 +98,9 @@ class Again:
     inflation: float = 1.0
 
 
-def crossed(values: FloatArray, pseudo: FloatArray, again: Again | None = None, *, floor: float = 0.0) -> Crossed:
+def crossed(
+    values: FloatArray, pseudo: FloatArray, again: Again | None = None, *, floor: float = 0.0, scarce: int = 0
+) -> Crossed:
     """Analyse values [s] of seeds, which are means of pseudo-values [s, j] of clusters.
 
     The variance of the mean over S seeds and J clusters is
@@ -112,24 +114,25 @@ def crossed(values: FloatArray, pseudo: FloatArray, again: Again | None = None, 
     The degrees of freedom are Satterthwaite's over all mean squares, not fewer than the smallest has. Hillis's count
     only those of seeds; the two agree where seeds make the variance. In simulated ablations his gave too many where
     the variance came from the threshold, for which (U - 1) / 2 are counted: of U units of audio few hold the false
-    accepts that decide it. With one seed the variance is that of clusters and threshold alone.
+    accepts that decide it. Of clusters not more are counted than `scarce`, where that is given: as many as hold the
+    scarcer class. With one seed the variance is that of clusters and threshold alone.
     """
     count, clusters = pseudo.shape
     between, rest = _squares(pseudo)
-    cells = count * clusters
+    cells, free = count * clusters, max(1, min(scarce or clusters, clusters) - 1)
     shared, own = _shared(again) if again is not None else (0.0, 0.0)
     if count == 1:
-        least, alone = max(1.0, clusters - 1.0), between / clusters
-        return Crossed(seeds=math.nan, clusters=alone, threshold=own, floor=floor, degrees=least, count=1)
+        alone = between / clusters
+        return Crossed(seeds=math.nan, clusters=alone, threshold=own, floor=floor, degrees=float(free), count=1)
     seeds = max(float(values.var(ddof=1)), rest / clusters) / count
     across = max(between - rest, 0.0) / cells
     spread = seeds**2 / (count - 1)
     if across > 0:
-        spread += ((between / cells) ** 2 + (rest / cells) ** 2 / (count - 1)) / (clusters - 1)
+        spread += ((between / cells) ** 2 + (rest / cells) ** 2 / (count - 1)) / free
     if shared > 0 and again is not None:
         spread += shared**2 / max(1.0, (again.units - 1) / 2)
     summed = seeds + across + shared
-    least = float(min(count - 1, clusters - 1) if clusters > 1 else count - 1)
+    least = float(min(count - 1, free) if clusters > 1 else count - 1)
     degrees = max(least, summed**2 / spread) if spread > _NOTHING * summed**2 else least
     return Crossed(seeds=seeds, clusters=across, threshold=shared, floor=floor, degrees=degrees, count=count)
 

@@ -71,7 +71,8 @@ def _combined(
         chosen = [[np.zeros(0) if one.again is None else one.again for one in row] for row in rows]
         moved = np.array([sum(weight * one for weight, one in zip(weights, row, strict=True)) for row in chosen])
         again = Again(values=moved, units=len(samples.weights.names), inflation=samples.weights.inflation)
-    spread = crossed(values, pseudo, again, floor=floor)
+    scarce = min(one.scarce for row in rows for one in row)
+    spread = crossed(values, pseudo, again, floor=floor, scarce=scarce)
     notes = [note] * bool(note) + [ONE_SEED] * (len(rows) == 1)
     if pseudo.shape[1] == 1 and empty.measure != "fa-per-hour":
         notes.append("one speaker: what other speakers would change is not in the interval")

@@ -37,13 +37,14 @@ def terms(
 ) -> tuple[Term, ...]:
     """Return the main effects of a grid and the interactions of two axes each.
 
-    `levels` gives each variant's level on each axis, `evidence` its finished seeds, both with the recipe under "". A
-    level is set against the recipe's own on that axis; on axes in `left_out` the other way round, as their other level
-    is to be without something. Cells whose counterpart is missing are not used, nor are seeds that some cell lacks; a
-    term without any cell is left out. `adjusted_p` is Holm's over all terms.
+    `levels` gives each variant's level on each axis (the recipe's own where it has none), `evidence` its finished
+    seeds, both with the recipe under "". A level is set against the recipe's own on that axis; on axes in `left_out`
+    the other way round, as their other level is to be without something. Cells whose counterpart is missing are not
+    used, nor are seeds that some cell lacks; a term without any cell is left out. `adjusted_p` is Holm's over them all.
     """
-    cells = {frozenset(levels[name].items()): name for name in levels if evidence.get(name)}
     own = levels[""]
+    levels = {name: {**own, **found} for name, found in levels.items()}
+    cells = {frozenset(levels[name].items()): name for name in levels if evidence.get(name)}
     others = {
         axis: list(dict.fromkeys(found[axis] for found in levels.values() if found[axis] != own[axis])) for axis in own
     }

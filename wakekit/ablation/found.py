@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wakekit.recipe import Recipe
+    from wakekit.settings import Target
     from wakekit.variants import Ablate
 
 
@@ -72,7 +73,7 @@ def found_result(recipe: Recipe, ablate: Ablate, out: Path, states: Sequence[Sta
         reused=_reused(states),
         seconds=math.fsum(one.kept.get("seconds") or 0.0 for one in states),
         readings=_readings(out, cells),
-        warnings=_warnings(states, seen),
+        warnings=_warnings(states, base.values(), target),
         environment={"time": datetime.now(UTC).isoformat(timespec="seconds"), **environment(recipe.settings)},
         judged=_judged(seen),
     )
@@ -192,12 +193,14 @@ def _readings(out: Path, cells: Sequence[Cell]) -> dict[str, Any]:
     }
 
 
-def _warnings(states: Sequence[State], seen: Evidence) -> tuple[str, ...]:
+def _warnings(states: Sequence[State], base: Collection[Evidence], target: Target) -> tuple[str, ...]:
     found = []
+    if all(measures_of(one, target).get("miss-rate") == 1 for one in base):
+        found.append("the recipe hears no word at its target, so misses say nothing of what its components do")
     unfinished = [one.cell.name for one in states if one.state != DONE]
     if unfinished:
         found.append(f"{len(unfinished)} of {len(states)} cells are not finished: {'; '.join(unfinished[:5])}")
-    if seen.split == "test":
+    if all(one.split == "test" for one in base):
         found.append("judged on test, as the recipe asks: what is chosen by these verdicts has no unseen test left")
     return tuple(found)
 

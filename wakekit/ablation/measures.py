@@ -61,13 +61,14 @@ class Sampled:
 
     `floor` is the least that the variance of a difference may be: what one item more on either side would make of it,
     as Bonett and Price (2012) count it for paired proportions, so that no interval shrinks to a point where two sides
-    happen to agree on every item.
+    happen to agree on every item. `scarce` is the number of clusters that hold the scarcer class of clips.
     """
 
     value: float
     pseudo: FloatArray
     again: FloatArray | None = None
     floor: float = 0.0
+    scarce: int = 0
 
 
 class Samples:
@@ -189,7 +190,15 @@ def _of_clips(clips: ClipEvidence, measure: str, clusters: tuple[str, ...]) -> S
     np.add.at(tops, member, items)
     np.add.at(bottoms, member, counted)
     floor = 0.0 if measure == "brier" else _least(float(counted.sum()))
-    return Sampled(value=float(items.sum() / counted.sum()), pseudo=jackknife(tops, bottoms), floor=floor)
+    scarce = _scarce(labels[counted > 0], member[counted > 0])
+    return Sampled(
+        value=float(items.sum() / counted.sum()), pseudo=jackknife(tops, bottoms), floor=floor, scarce=scarce
+    )
+
+
+def _scarce(labels: IntArray, member: IntArray) -> int:
+    """Return the number of clusters that hold the class that fewer of them hold."""
+    return min(len(np.unique(member[labels == label])) for label in np.unique(labels))
 
 
 def _ranked(measure: str, raw: FloatArray, labels: IntArray, member: IntArray, count: int) -> Sampled | None:
@@ -204,4 +213,4 @@ def _ranked(measure: str, raw: FloatArray, labels: IntArray, member: IntArray, c
     left = np.where(np.isnan(values[1:]), value, values[1:])
     scale = 1.0 if measure == "eer" else _HALF / (1 - MAX_FPR / 2)
     floor = _least(min(order.positives, order.negatives)) * scale**2
-    return Sampled(value=value, pseudo=count * value - (count - 1) * left, floor=floor)
+    return Sampled(value=value, pseudo=count * value - (count - 1) * left, floor=floor, scarce=_scarce(labels, member))

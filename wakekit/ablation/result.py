@@ -22,7 +22,8 @@ class Effect:
     `base` and `variant` are the measure of the recipe and of the variant, means over seeds, `spread` the standard
     deviations over seeds of the two. `p` tests that there is no difference; `adjusted_p` is Holm's over the variants,
     given for the measure that decides. None where something cannot be had, and then `note` says why. `better` is
-    `lower` or `higher`. `parts` are the shares of the variance that come from seeds, speakers and the choice of the threshold.
+    `lower` or `higher`. `parts` are the shares of the variance that come from seeds,
+    speakers and the choice of the threshold.
     """
 
     measure: str

@@ -85,6 +85,16 @@ def test_every_part_is_judged_at_its_own_row() -> None:
     assert set(found.rows) != {0}
 
 
+def test_each_unit_has_its_own_weight_in_every_part() -> None:
+    """A part is chosen again under the weights that its units have by name, whatever their order and number."""
+    cell = World(speakers=7, units=6).ablation(np.random.default_rng(5), 1, [])[0][0]
+    weights = draw_weights([*cell.units, "another", "u10"])
+    found = chosen(cell, TARGET, weights)
+    for number, one in enumerate(cell.parts):
+        columns = [weights.names.index(cell.units[unit]) for unit in one.units]
+        assert np.array_equal(found.again[number], choose_again(one, TARGET, weights.values[:, columns]))
+
+
 def test_only_the_speakers_asked_for_are_counted() -> None:
     """Misses of other speakers are in neither the counts nor the resamples."""
     cell = counted([1, 2, 4])

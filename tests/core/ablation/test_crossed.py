@@ -113,6 +113,18 @@ def test_degrees_are_never_fewer_than_the_scarcer_sample_has() -> None:
     assert crossed(pseudo.mean(axis=1), pseudo).degrees >= 1
 
 
+def test_the_scarcer_class_limits_the_degrees_of_freedom() -> None:
+    """Where few clusters hold one class, speakers count as so few; with one seed they are all that counts."""
+    pseudo = layout(np.random.default_rng(3), 4, 40, (0.1, 2.0, 0.5))
+    values = pseudo.mean(axis=1)
+    few, many = crossed(values, pseudo, scarce=6), crossed(values, pseudo)
+    assert few.variance == many.variance
+    assert few.degrees < 7
+    assert many.degrees > 30
+    assert crossed(values[:1], pseudo[:1], scarce=6).degrees == 5
+    assert crossed(values, pseudo, scarce=50).degrees == many.degrees
+
+
 def test_more_of_each_sample_shrinks_its_part() -> None:
     """More seeds shrink theirs alone, speakers and audio theirs; as many as there are change nothing."""
     pseudo = layout(np.random.default_rng(8), 4, 10, (1.0, 2.0, 0.5))

@@ -114,6 +114,19 @@ def test_pseudo_values_leave_out_the_clips_of_a_cluster(measure: str) -> None:
         assert pseudo == pytest.approx(len(names) * found.value - (len(names) - 1) * rest)
 
 
+def test_clusters_of_the_scarcer_class_are_counted() -> None:
+    """Of eight speakers two say the keyword; only the others count where the share is of other clips."""
+    cell = counted([0] * 8)
+    cell = attrs.evolve(cell, clips=attrs.evolve(cell.clips, labels=(np.arange(32) < 8).astype(np.int64)))
+    names = tuple(sorted(set(cell.clips.clusters)))
+    found = {
+        name: Samples({"": {0: cell}}, TARGET).of("", 0, name, names) for name in KINDS if KINDS[name].over == "clips"
+    }
+    assert {name: one.scarce for name, one in found.items() if one is not None} == {
+        "eer": 2, "pauc": 2, "brier": 2, "accuracy": 2, "false-positives": 6,
+    }  # fmt: skip
+
+
 def test_clusters_beyond_a_hundred_are_left_out_in_groups() -> None:
     """There are never more than a hundred pseudo-values; the variance of a mean is the same but for chance."""
     rng = np.random.default_rng(0)

@@ -69,6 +69,17 @@ def test_what_is_missed_with_it_makes_it_hurt() -> None:
     assert found.effects[0].value == pytest.approx(0.15)
 
 
+def test_a_change_for_the_better_is_told_in_its_own_direction() -> None:
+    """Fewer words missed are counted as so many fewer, interval and all, whichever way the effect's sign goes."""
+    base, better = cells(2, jitter=1), cells(1, noise=9)
+    for left_out, verdict in ((True, HURTS), (False, HELPS)):
+        found = one(base, better, left_out=left_out)
+        ends = sorted(abs(100 * (end or 0.0)) for end in (found.effects[0].low, found.effects[0].high))
+        assert found.verdict == verdict
+        told = f"15.0 points fewer words are missed at 4 false accepts per hour ({ends[0]:.1f} to {ends[1]:.1f}): "
+        assert told in found.sentence
+
+
 def test_an_interval_within_the_margin_makes_no_difference() -> None:
     """Where nothing is missed that was not missed before, among enough words, there is no difference."""
     found = one(cells(1), cells(1, noise=9))
@@ -162,7 +173,7 @@ def test_seeds_that_one_side_lacks_are_left_out() -> None:
     asked = questions({"v": 0, "w": 0})
     told = answers(asked, {0: base[0]}, {"v": {1: other[1]}}, ablate=Ablate(), target=TARGET, failed={"w": "no memory"})
     assert [answer.verdict for answer in told] == [UNFINISHED, FAILED]
-    assert told[1].sentence == "w: failed: no memory"
+    assert told[1].sentence == "w failed: no memory"
     assert told[0].effects == ()
 
 
