@@ -107,4 +107,4 @@ def test_fingerprints_do_not_depend_on_the_process() -> None:
         for seed in ("0", "4711")
     ]  # fmt: skip
     assert found[0] == found[1]
-    assert len(set(json.loads(found[0]).values())) == 7
+    assert len(set(json.loads(found[0]).values())) == 9

@@ -238,9 +238,13 @@ def _ablate(options: argparse.Namespace) -> int:
         disabled=tuple(options.disable_plugin),
     )
     found = ablate(_recipe(options), Path(options.out), make_progress(quiet=options.quiet), wishes)
+    failed = [cell for cell in found.result.cells if cell.state == "failed"]
     if not options.quiet:
         print_answers(found.result, found.folder)
-    return int(any(cell.state == "failed" for cell in found.result.cells))
+    else:
+        for cell in failed:
+            print(f"{cell.variant or 'the recipe'}, seed {cell.seed}: failed: {cell.reason}", file=sys.stderr)
+    return int(bool(failed))
 
 
 def _compare(options: argparse.Namespace) -> int:

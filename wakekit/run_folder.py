@@ -160,6 +160,10 @@ def read_run(folder: str | Path) -> Run:
     place = Path(folder)
     if (place / "folds.json").is_file():
         raise WakekitError(f"{place} holds what several folds say together, no run; take one of the runs it names")
+    if (place / "cells").is_dir():
+        done = (place / "ablation.json").is_file()
+        told = "its table is in ablation.md" if done else "it is not finished, and the command that made it goes on"
+        raise WakekitError(f"{place} holds an ablation, no run; {told}")
     if not (place / "metrics.json").is_file():
         raise WakekitError(f"expected the folder of a finished run, which holds metrics.json, got {place}")
     try:

@@ -169,7 +169,7 @@ def test_listing_imports_nothing_heavy() -> None:
 
     listed = run(["components"])
     assert "HEAVY []" in listed
-    assert "PLUGINS 5 set()" in listed
+    assert "PLUGINS 6 set()" in listed
     assert "PLUGINS 0 set()" in run(["--help"])
 
 

@@ -14,7 +14,7 @@ import attrs
 
 from wakekit.ablate_table import fitting
 from wakekit.ablation.cells import ablation_fingerprint, cells, trainings
-from wakekit.ablation.found import State, found_result
+from wakekit.ablation.found import NOT_RUN, State, found_result
 from wakekit.ablation.markdown import table
 from wakekit.ablation.result import AblationResult
 from wakekit.ablation.saved import write_result
@@ -79,35 +79,38 @@ class _Conduct:
     def launch(self) -> None:
         """Hand what is left to do to the launcher."""
         wanted = _wanted(self.cells, self.wishes.only)
-        left = [cell for cell in wanted if self._left(cell)]
-        self.progress.note(f"{self.folder}: {len(wanted)} cells (variants and seeds), {len(left)} left to do")
+        states = {cell.folder: self.state(cell).state for cell in wanted}
+        again = {FAILED} if self.wishes.retry_failed else set()
+        left = [cell for cell in wanted if states[cell.folder] in {NOT_RUN, *again}]
+        failed = sum(state == FAILED for state in states.values()) if not again else 0
+        told = f"; {failed} failed before, which --retry-failed does again" if failed else ""
+        self.progress.note(f"{self.folder}: {len(wanted)} cells (variants and seeds), {len(left)} left to do{told}")
         if not left:
             return
+        for cell in left:
+            # What is recorded from here on is of this attempt.
+            (self.folder / cell.folder / OUTCOME).unlink(missing_ok=True)
         write_text(self.folder / RECIPE, dump(self.recipe))
         jobs = [self._job(group) for group in trainings(left)]
-        with self.progress.task("ablation", len(left)) as advance:
-            watch = _Watch(self, advance, len(left))
-            try:
+        try:
+            with self.progress.task("ablation", len(left)) as advance:
+                watch = _Watch(self, advance, len(left))
                 self.recipe["launcher"].launch(jobs, watch, workers=self.wishes.workers)
-            except FailFast:
-                self.progress.note("stopped at the first failure; the same command without --fail-fast does the rest")
+        except FailFast:
+            self.progress.note("stopped at the first failure; the same command without --fail-fast does the rest")
 
     def state(self, cell: Cell) -> State:
         """Return how a cell stands, by what it left."""
         try:
             kept = json.loads((self.folder / cell.folder / OUTCOME).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return State(cell, "not run", {})
+            return State(cell, NOT_RUN, {})
         judge, fingerprint = list(cell.stages.items())[-1]
         if kept.get("fingerprint") != fingerprint or (
             kept["state"] == DONE and not self.store.holds(judge, fingerprint)
         ):
-            return State(cell, "not run", {})
+            return State(cell, NOT_RUN, {})
         return State(cell, kept["state"], kept)
-
-    def _left(self, cell: Cell) -> bool:
-        state = self.state(cell).state
-        return state == "not run" or (state == FAILED and self.wishes.retry_failed)
 
     def _job(self, group: Sequence[Cell]) -> Job:
         name = group[0].name + (f" and {len(group) - 1} more of the same weights" if len(group) > 1 else "")
@@ -169,11 +172,11 @@ class _Watch:
         return "running: " + "; ".join(self.running) if self.running else ""
 
     def _died(self, job: Job, reason: str) -> list[dict[str, Any]]:
-        """Return the outcomes of a job that was cut off: those of cells it finished, and failures for the others."""
+        """Return the outcomes of a job that was cut off: those that it left, and failures for the others."""
         outcomes = []
         for cell in job.task["cells"]:
             state = self.conduct.state(self.conduct.by_folder[cell["folder"]])
-            if state.state == DONE:
+            if state.state != NOT_RUN:
                 outcomes.append(dict(state.kept))
                 continue
             failed = {key: cell[key] for key in ("variant", "seed", "fingerprint")}

@@ -76,18 +76,21 @@ def _combined(
     notes = [note] * bool(note) + [ONE_SEED] * (len(rows) == 1)
     if pseudo.shape[1] == 1 and empty.measure != "fa-per-hour":
         notes.append("one speaker: what other speakers would change is not in the interval")
-    return Compared(_bounded(empty, float(values.mean()), spread, "; ".join(notes)), spread)
+    most = float(abs(weights).sum()) / 2
+    return Compared(_bounded(empty, float(values.mean()), spread, "; ".join(notes), most=most), spread)
 
 
-def _bounded(empty: Effect, value: float, spread: Crossed, note: str) -> Effect:
+def _bounded(empty: Effect, value: float, spread: Crossed, note: str, *, most: float) -> Effect:
     if spread.variance <= 0:
         return attrs.evolve(empty, value=value, note="all seeds and speakers give the same: chance cannot be told")
     half = spread.half_width(empty.level)
+    # Shares differ by 1 at most, and so does what is made of them; an interaction of two by 2.
+    most = math.inf if empty.unit == "1/h" else most
     return attrs.evolve(
         empty,
         value=value,
-        low=value - half,
-        high=value + half,
+        low=max(value - half, -most),
+        high=min(value + half, most),
         p=None if spread.count == 1 else spread.p(value),
         parts=spread.shares(),
         degrees=spread.degrees,

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from wakekit.variants import Ablate
 
 
+NOT_RUN = "not run"
+
+
 @attrs.frozen(eq=False)
 class State:
     """How a cell stands: `done`, `failed` or `not run`, with the outcome that its folder keeps."""
@@ -80,16 +83,20 @@ def found_result(recipe: Recipe, ablate: Ablate, out: Path, states: Sequence[Sta
 
 
 def evidence_of(store: Store, cell: Cell) -> Evidence:
-    """Return the evidence of a finished cell, with the times and losses that other stages keep."""
+    """Return the evidence of a finished cell, with the times and losses that other stages keep.
+
+    Who has thrown weights or scores away, as they are large, lacks these alone.
+    """
     judge = list(cell.stages)[-1]
-    weights, scores = (store.folder(name, cell.stages[name]) for name in ("train", judge.replace("judge", "score")))
-    rows = [json.loads(line) for line in (weights / "history.jsonl").read_text(encoding="utf-8").splitlines()]
-    return attrs.evolve(
-        read_evidence(store.folder(judge, cell.stages[judge]) / EVIDENCE),
-        train_seconds=sealed_seconds(weights),
-        score_seconds=sealed_seconds(scores),
-        dev_loss=tuple(float(row["dev_loss"]) for row in rows if "dev_loss" in row),
-    )
+    kept: dict[str, Any] = {}
+    if store.holds("train", cell.training):
+        weights = store.folder("train", cell.training)
+        rows = [json.loads(line) for line in (weights / "history.jsonl").read_text(encoding="utf-8").splitlines()]
+        kept["train_seconds"] = sealed_seconds(weights)
+        kept["dev_loss"] = tuple(float(row["dev_loss"]) for row in rows if "dev_loss" in row)
+    if store.holds(scores := judge.replace("judge", "score"), cell.stages[scores]):
+        kept["score_seconds"] = sealed_seconds(store.folder(scores, cell.stages[scores]))
+    return attrs.evolve(read_evidence(store.folder(judge, cell.stages[judge]) / EVIDENCE), **kept)
 
 
 def _by_seed(evidence: Mapping[tuple[str, int], Evidence], variant: str) -> dict[int, Evidence]:
@@ -143,6 +150,7 @@ def _same(first: Any, other: Any) -> bool:  # noqa: ANN401
     return bool(first == other)
 
 
+_NAMED = 5
 _NOT_COMPARED = {"train_seconds", "score_seconds", "dev_loss"}
 
 
@@ -169,7 +177,8 @@ def _terms(
     """Return main effects and interactions of the grid's own variants."""
     grid = {name: variant.levels for name, variant in recipe.described.items() if variant.levels}
     levels = {"": recipe.levels, **grid}
-    return terms(levels, {"": base, **{name: variants[name] for name in grid}}, **sizes)
+    left_out = sizes["ablate"].leave_out
+    return terms(levels, {"": base, **{name: variants[name] for name in grid}}, left_out=left_out, **sizes)
 
 
 def _reused(states: Sequence[State]) -> dict[str, dict[str, int]]:
@@ -197,9 +206,11 @@ def _warnings(states: Sequence[State], base: Collection[Evidence], target: Targe
     found = []
     if all(measures_of(one, target).get("miss-rate") == 1 for one in base):
         found.append("the recipe hears no word at its target, so misses say nothing of what its components do")
-    unfinished = [one.cell.name for one in states if one.state != DONE]
-    if unfinished:
-        found.append(f"{len(unfinished)} of {len(states)} cells are not finished: {'; '.join(unfinished[:5])}")
+    for state, words in ((FAILED, "failed"), (NOT_RUN, "are not finished")):
+        names = [one.cell.name for one in states if one.state == state]
+        if names:
+            more = f"; and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            found.append(f"{len(names)} of {len(states)} cells {words}: {'; '.join(names[:_NAMED])}{more}")
     if all(one.split == "test" for one in base):
         found.append("judged on test, as the recipe asks: what is chosen by these verdicts has no unseen test left")
     return tuple(found)

@@ -47,11 +47,22 @@ def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
         write_text(folder / RECIPE, cell["recipe"])
         outcome = _Attempt(task, cell, registry).outcome(broken=_broken(outcomes))
         outcome |= {key: cell[key] for key in ("variant", "seed", "fingerprint")}
+        outcome = _first(folder / OUTCOME, outcome)
         write_text(folder / OUTCOME, json.dumps(outcome, indent=2))
         outcomes.append(outcome)
         if outcome["state"] == FAILED and task["fail_fast"]:
             break
     return {"cells": outcomes}
+
+
+def _first(path: Path, outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return the outcome that a folder keeps already, where this one found all done: what was made is told there."""
+    try:
+        kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return outcome
+    same = all(kept[key] == outcome[key] for key in ("fingerprint", "state"))
+    return kept if same and outcome["state"] == DONE and not outcome["made"] else outcome
 
 
 def _broken(outcomes: list[dict[str, Any]]) -> str:

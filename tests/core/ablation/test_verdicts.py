@@ -266,3 +266,11 @@ def test_seeds_that_are_said_to_suffice_do() -> None:
     found = one(cells(1, speakers=4), cells(1, noise=9, speakers=4))
     seeds = int(needed(found, spread).split()[1])
     assert spread.with_more(seeds=seeds).half_width(0.95) <= 0.02 < spread.with_more(seeds=seeds - 1).half_width(0.95)
+
+
+def test_no_interval_leaves_what_shares_can_differ_by() -> None:
+    """Two seeds that disagree wildly say nothing, which is 100 points either way and not more."""
+    base = {seed: counted([9 * seed] * 10, noise=seed) for seed in (0, 1)}
+    other = {seed: counted([9 - 9 * seed] * 10, noise=seed + 5) for seed in (0, 1)}
+    effect = one(base, other).effects[0]
+    assert (effect.low, effect.high) == (-1.0, 1.0)
