@@ -91,11 +91,13 @@ class _Conduct:
             # What is recorded from here on is of this attempt.
             (self.folder / cell.folder / OUTCOME).unlink(missing_ok=True)
         write_text(self.folder / RECIPE, dump(self.recipe))
-        jobs = [self._job(group) for group in trainings(left)]
         try:
             with self.progress.task("ablation", len(left)) as advance:
                 watch = _Watch(self, advance, len(left))
-                self.recipe["launcher"].launch(jobs, watch, workers=self.wishes.workers)
+                while left:
+                    jobs = [self._job(group) for group in trainings(left)]
+                    self.recipe["launcher"].launch(jobs, watch, workers=self.wishes.workers)
+                    left, watch.bereft = watch.bereft, []
         except FailFast:
             self.progress.note("stopped at the first failure; the same command without --fail-fast does the rest")
 
@@ -144,12 +146,16 @@ class _Conduct:
 
 
 class _Watch:
-    """Tells a person how jobs go, and keeps the outcome of cells whose worker died."""
+    """Tells a person how jobs go, and keeps the outcome of cells whose worker died.
+
+    `bereft` are cells that another cell of their job has taken their worker from.
+    """
 
     def __init__(self, conduct: _Conduct, advance: Advance, total: int) -> None:
         self.conduct, self.advance, self.total = conduct, advance, total
         self.done = 0
         self.running: list[str] = []
+        self.bereft: list[Cell] = []
 
     def started(self, job: Job) -> None:
         """Show what is being done."""
@@ -172,13 +178,22 @@ class _Watch:
         return "running: " + "; ".join(self.running) if self.running else ""
 
     def _died(self, job: Job, reason: str) -> list[dict[str, Any]]:
-        """Return the outcomes of a job that was cut off: those that it left, and failures for the others."""
-        outcomes = []
+        """Return the outcomes of a job that was cut off: those that it left, and the failure of the cell it was at.
+
+        Without weights there is nothing to be had for the others either; with them they have another try.
+        """
+        outcomes: list[dict[str, Any]] = []
+        blamed = False
         for cell in job.task["cells"]:
-            state = self.conduct.state(self.conduct.by_folder[cell["folder"]])
+            found = self.conduct.by_folder[cell["folder"]]
+            state = self.conduct.state(found)
             if state.state != NOT_RUN:
                 outcomes.append(dict(state.kept))
                 continue
+            if blamed and self.conduct.store.holds("train", found.training):
+                self.bereft.append(found)
+                continue
+            blamed = True
             failed = {key: cell[key] for key in ("variant", "seed", "fingerprint")}
             failed |= {"state": FAILED, "reason": reason, "stage": "", "seconds": None, "made": []}
             write_text(self.conduct.folder / cell["folder"] / OUTCOME, json.dumps(failed, indent=2))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from wakekit.ablation.measures import KINDS
 from wakekit.ablation.result import CANNOT_TELL, NO_DIFFERENCE
+from wakekit.ablation.words import MINUS
 from wakekit.units import plain_number
 
 if TYPE_CHECKING:
@@ -15,16 +16,17 @@ if TYPE_CHECKING:
     from wakekit.ablation.result import Answer, Effect
     from wakekit.settings import Target
 
-_MOST_SEEDS, _FEW_TIMES, _MOST_TIMES, _LEAST_SEEDS = 200, 4, 1000, 3
+_MOST_SEEDS, _FEW_TIMES, _MOST_TIMES, _LEAST_SEEDS = 1000, 4, 1000, 3
+_ROUND_SEEDS = (10, 20, 50, 100, 200, 500, _MOST_SEEDS)
 
 
 def amount(value: float, unit: str) -> str:
     """Return a difference in a measure as a person would write it: shares in points, others with their unit."""
     if unit == "share":
-        return f"{100 * value:.1f}"
-    if unit in {"squared error", "area"}:
-        return f"{value:.4f}"
-    return plain_number(value, 3)
+        text = f"{100 * value:.1f}"
+    else:
+        text = f"{value:.4f}" if unit in {"squared error", "area"} else plain_number(value, 3)
+    return text.replace("-", MINUS)
 
 
 def sentence(answer: Answer, target: Target) -> str:
@@ -111,7 +113,7 @@ def _least_that_settles(spread: Crossed, half: float, level: float) -> tuple[str
     if spread.clusters < spread.threshold:
         ways[:2] = ways[1::-1]
     for most in (_FEW_TIMES, _MOST_TIMES):
-        for seeds in sorted({max(count, spread.count) for count in (10, 20, _MOST_SEEDS)}):
+        for seeds in sorted({max(count, spread.count) for count in _ROUND_SEEDS}):
             for what, speakers, audio in ways:
                 times = _times(spread, seeds, (speakers, audio), half=half, level=level, most=most)
                 if times:

@@ -47,7 +47,7 @@ def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
         write_text(folder / RECIPE, cell["recipe"])
         outcome = _Attempt(task, cell, registry).outcome(broken=_broken(outcomes))
         outcome |= {key: cell[key] for key in ("variant", "seed", "fingerprint")}
-        outcome = _first(folder / OUTCOME, outcome)
+        outcome = _joined(folder / OUTCOME, outcome)
         write_text(folder / OUTCOME, json.dumps(outcome, indent=2))
         outcomes.append(outcome)
         if outcome["state"] == FAILED and task["fail_fast"]:
@@ -55,14 +55,16 @@ def carry_out(task: Mapping[str, Any]) -> dict[str, Any]:
     return {"cells": outcomes}
 
 
-def _first(path: Path, outcome: dict[str, Any]) -> dict[str, Any]:
-    """Return the outcome that a folder keeps already, where this one found all done: what was made is told there."""
+def _joined(path: Path, outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return an outcome with what another command at once, or a worker that died later, made for the cell."""
     try:
         kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return outcome
-    same = all(kept[key] == outcome[key] for key in ("fingerprint", "state"))
-    return kept if same and outcome["state"] == DONE and not outcome["made"] else outcome
+    if (kept["fingerprint"], kept["state"]) != (outcome["fingerprint"], DONE):
+        return outcome
+    made = [*kept["made"], *(stage for stage in outcome["made"] if stage not in kept["made"])]
+    return {**outcome, "made": made, "seconds": max(kept["seconds"], outcome["seconds"])}
 
 
 def _broken(outcomes: list[dict[str, Any]]) -> str:
@@ -94,7 +96,7 @@ class _Attempt:
                 return {"state": DONE, "reason": "", "stage": "", "run": self._done(progress)}
             except WakekitError as error:
                 reason = str(error)
-            except Exception as error:  # noqa: BLE001
+            except (Exception, SystemExit) as error:  # noqa: BLE001
                 # A variant of a stranger's component may fail in any way, and must not take the others with it.
                 reason = f"{type(error).__name__}: {error}"
                 progress.note(traceback.format_exc())

@@ -249,7 +249,9 @@ def test_what_cannot_be_settled_is_said() -> None:
     """Where no sensible number of seeds would do, the sentence says so."""
     spread = Crossed(seeds=9.0, clusters=0.0, threshold=0.0, floor=0.0, degrees=3.0, count=4)
     told = needed(one(cells(1, speakers=4), cells(1, noise=9, speakers=4)), spread)
-    assert told == ("Neither 200 seeds nor 1000 times the speakers and the audio would settle an effect of 2.0 points.")
+    assert told == (
+        "Neither 1000 seeds nor 1000 times the speakers and the audio would settle an effect of 2.0 points."
+    )
 
 
 def test_an_interval_that_is_narrow_enough_asks_for_the_effect_found() -> None:
