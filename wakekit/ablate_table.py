@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _PAIRS = ({"swap", "with"}, {"set", "to"})
 _AXIS = "expected swap = '…' with = […], or set = '…' to = […], and nothing else"
+_MERGED = "; an axis of a recipe below has its keys still, so that another axis needs an id of its own"
 _SINGLE = {slot.key: slot for slot in SLOTS if not slot.many}
+_MANY = {slot.key for slot in SLOTS if slot.many}
 # Larger grids are only counted, not listed to see what `exclude` leaves of them.
 _LISTED = 100_000
 _SEARCHED = 1000
@@ -130,7 +132,8 @@ def _with_good_seeds(written: object, problems: list[Problem]) -> object:
     seeds = written.get("seeds") if isinstance(written, dict) else None
     if not isinstance(written, dict) or not isinstance(seeds, list) or differ(seeds):
         return written
-    problems.append(Problem(("seeds",), f"expected seeds that differ, got {shown(seeds)}"))
+    wrong = f"expected seeds that differ, got {shown(seeds)}" if seeds else "expected at least one seed, got none"
+    problems.append(Problem(("seeds",), wrong))
     return {key: value for key, value in written.items() if key != "seeds"}
 
 
@@ -159,7 +162,8 @@ def _left_out(path: str, place: KeyPath) -> Factor:
 def _along(name: str, written: object) -> Factor:
     """Return an axis with its levels."""
     if not isinstance(written, dict) or set(written) not in _PAIRS:
-        raise ProblemsError([Problem((), _AXIS)])
+        mixed = isinstance(written, dict) and {"swap", "set"} <= set(written)
+        raise ProblemsError([Problem((), _AXIS + (_MERGED if mixed else ""))])
     key, how = ("with", "swap") if "swap" in written else ("to", "set")
     try:
         table = {"with_" if key == "with" else key: value for key, value in written.items()}
@@ -168,6 +172,12 @@ def _along(name: str, written: object) -> Factor:
         raise ProblemsError([_renamed(problem) for problem in error.problems]) from error
     path = tuple((axis.swap or axis.set or "").split("."))
     place: KeyPath = ("axes", name)
+    if not all(path):
+        like = "a component, as in 'callbacks.ema'" if how == "swap" else "an option, as in 'train.epochs'"
+        raise ProblemsError([Problem((how,), f"expected the key of {like}, got {shown('.'.join(path))}")])
+    if how == "swap" and len(path) == 1 and path[0] in _MANY:
+        message = f"{path[0]!r} holds components by id; name the one to swap, as in '{path[0]}.<id>'"
+        raise ProblemsError([Problem((how,), message)])
     if not (axis.with_ or axis.to):
         raise ProblemsError([Problem((key,), "expected at least one, got none")])
     levels = []
@@ -188,8 +198,11 @@ def _overlaid(name: str, tables: object) -> Variant:
     """Return a variant given as tables, with `unset` for keys to drop."""
     if not name.strip():
         raise ProblemsError([Problem((), "expected a name for the variant, got none", on_key=True)])
+    if not name.isprintable():
+        raise ProblemsError([Problem((), "expected a name on one line, in characters that can be seen", on_key=True)])
     if not isinstance(tables, dict) or not tables:
-        raise ProblemsError([Problem((), f"expected tables of a recipe, got {shown(tables)}")])
+        got = "an empty one" if tables == {} else shown(tables)
+        raise ProblemsError([Problem((), f"expected tables of a recipe, got {got}")])
     place: KeyPath = ("variants", name)
     drops = tables.get("unset", [])
     if not isinstance(drops, list) or not all(isinstance(path, str) for path in drops):

@@ -80,7 +80,9 @@ def _converter(nested: BuildNested | None) -> Converter:
     converter.register_structure_hook_func(_is_union, functools.partial(_union, converter=converter))
     converter.register_structure_hook_func(_is_a(tuple, list), functools.partial(_sequence, converter=converter))
     converter.register_structure_hook_func(_is_a(dict), functools.partial(_mapping, converter=converter))
-    converter.register_structure_hook_func(attrs.has, lambda value, cls: _table(value, cls, cls.__name__, converter))
+    converter.register_structure_hook_func(
+        attrs.has, lambda value, cls: _table(value, cls, cls.__name__.lower(), converter)
+    )
     if nested is not None:
         converter.register_structure_hook_func(
             lambda wanted: bool(getattr(wanted, "_is_protocol", False)), lambda value, kind: nested(kind, value)

@@ -83,7 +83,7 @@ class Merged:
             layer = self._writer(problem.path)
             line, column = layer.spot(problem.path, on_key=problem.on_key)
             where = layer.place(problem.path, on_key=problem.on_key)
-            path = "".join(f"{part}." for part in problem.path)[:-1]
+            path = ".".join(text if (text := str(part)).isprintable() else repr(text) for part in problem.path)
             text = f"{where}: {path}: {problem.message}" if path else f"{where}: {problem.message}"
             placed.append(((layer is not self.top, layer.label, line, column), text))
         return [text for _, text in sorted(placed)]

@@ -41,7 +41,7 @@ class OptionInfo:
             ):
                 return f"expected {self.bounds()}, got {seen!r}"
         if self.choices is not None and value not in self.choices:
-            return f"expected one of {', '.join(map(repr, self.choices))}, got {seen!r}"
+            return f"expected one of {', '.join(repr(one) for one in self.choices if one != '')}, got {seen!r}"
         return None
 
     def bounds(self) -> str:

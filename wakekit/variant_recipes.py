@@ -26,6 +26,10 @@ _OTHER_TARGET = (
     "has another operating point: variants are compared at the recipe's own, of which only search may differ; "
     "change it in the recipe"
 )
+_FIXED = {
+    "ablate": "the terms of an ablation are the same for all its variants",
+    "vars": "[vars] is put into the recipe before its variants; set the option that holds it",
+}
 _OPTIONAL = tuple(slot for slot in SLOTS if (slot.many or slot.neutral) and slot.kind not in _AROUND)
 
 
@@ -106,6 +110,12 @@ def _same(variant: Variant, other: str, *, grid: bool) -> Problem:
         return Problem(
             variant.place, f"{name} changes nothing; a grid has the recipe's own level of every axis already"
         )
+    aside = [edit.path[0] for edit in variant.edits]
+    if "seed" in aside:
+        return Problem(variant.place, f"{name} changes nothing: seeds of training are those of ablate.seeds")
+    if "ablate" in aside or "vars" in aside:
+        key = "ablate" if "ablate" in aside else "vars"
+        return Problem(variant.place, f"{name} changes nothing: {_FIXED[key]}")
     return Problem(variant.place, f"{name} changes nothing; leave it out")
 
 

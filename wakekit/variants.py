@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -158,6 +159,12 @@ def kind_options(key: str) -> tuple[str, ...]:
     return tuple(name for name, what in written.items() if "ClassVar" not in str(what))
 
 
+def _nothing_there(table: Table, path: str) -> str:
+    keys = [*table, *(f"{key}.{inner}" for key, held in table.items() if isinstance(held, dict) for inner in held)]
+    near = get_close_matches(path, keys, n=1)
+    return f"the recipe has no {path!r} to leave out" + (f" (did you mean {near[0]!r}?)" if near else "")
+
+
 def _copied(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, dict):
         return {key: _copied(item) for key, item in value.items()}
@@ -173,7 +180,7 @@ def _apply(table: Table, edit: Edit) -> None:
     old = inner.get(last) if isinstance(inner, dict) else None
     if edit.drop:
         if not isinstance(inner, dict) or last not in inner:
-            raise ProblemsError([Problem(edit.path, f"the recipe has no {'.'.join(edit.path)!r} to leave out")])
+            raise ProblemsError([Problem(edit.path, _nothing_there(table, ".".join(edit.path)))])
         del inner[last]
         return
     laid: Any = edit.value

@@ -139,14 +139,19 @@ def _scratch(*, wanted: bool) -> Iterator[str]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Let Ray log errors alone, and put back the handler of SIGTERM that it replaces."""
+    """Let Ray log errors alone, and put back the handlers of signals that it replaces.
+
+    While children are ignored, as it leaves them, the exit status of every process that is started here reads 0.
+    """
     logger = logging.getLogger("ray")
     level = logger.level
     logger.setLevel(logging.ERROR)
-    handler = signal.getsignal(signal.SIGTERM)
+    names = [name for name in ("SIGTERM", "SIGCHLD") if hasattr(signal, name)]
+    handlers = {getattr(signal, name): signal.getsignal(getattr(signal, name)) for name in names}
     try:
         yield
     finally:
         logger.setLevel(level)
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)

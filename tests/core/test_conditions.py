@@ -317,7 +317,8 @@ def prints(recipe: Recipe, tmp_path: Path) -> dict[str, str]:
 
 
 CAFE_PRINTS = {"condition-cafe", "score-condition-cafe", "evaluate"}
-SCORES = {"score", "score-condition-cafe", "score-condition-hall", "calibrate", "evaluate"}
+JUDGED = {"calibrate", "judge-dev", "judge-test", "evaluate"}
+SCORES = {"score", "score-condition-cafe", "score-condition-hall", *JUDGED}
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,10 @@ def test_mistakes_are_said_at_their_place(recipe_file: Path) -> None:
         ('[ablate.axes.x]\nswap = "normalizer"\nwith = ["none"]\nto = [3]\n', "and nothing else"),
         ('[ablate.axes.x]\nswap = "normalizer"\nwith_ = ["none"]\n', "and nothing else"),
         ('[ablate.axes.x]\nset = "seed"\nto = [7]\n', "variant 'x = 7' changes nothing"),
+        ('[ablate.axes.x]\nset = "ablate.level"\nto = [0.9]\n', "changes nothing: the terms of an ablation"),
+        ('[vars]\nw = 1\n[ablate.axes.x]\nset = "vars.w"\nto = [2]\n', "changes nothing: [vars] is put into"),
+        ('[ablate]\nleave_out = ["normaliser"]\n', "no 'normaliser' to leave out (did you mean 'normalizer'?)"),
+        ('[ablate.variants."a\\nb"]\nnormalizer = "none"\n', "ablate.variants.'a\\nb': expected a name on one line"),
         ("[ablate.variants]\nx = 3\n", "expected tables of a recipe, got 3"),
         ('[ablate]\nleave_out = ["normalizer", "normalizer"]\n', "two variants are named 'without normalizer'"),
     ],
@@ -295,7 +299,10 @@ def test_variants_that_are_the_same_or_nothing_are_named(recipe_file: Path) -> N
             "variant 'bare' is the same as variant 'without normalizer'; leave one out"
         ),
         f"{first + 4}:1: ablate.variants.shown: variant 'shown' changes nothing; leave it out",
-        f"{first + 7}:1: ablate.variants.named: variant 'named' changes nothing; leave it out",
+        (
+            f"{first + 7}:1: ablate.variants.named: "
+            "variant 'named' changes nothing: seeds of training are those of ablate.seeds"
+        ),
         f"{first + 10}:1: ablate.variants.here: variant 'here' changes nothing; leave it out",
     ]
 

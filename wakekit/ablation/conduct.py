@@ -84,7 +84,7 @@ class _Conduct:
         left = [cell for cell in wanted if states[cell.folder] in {NOT_RUN, *again}]
         failed = sum(state == FAILED for state in states.values()) if not again else 0
         told = f"; {failed} failed before, which --retry-failed does again" if failed else ""
-        self.progress.note(f"{self.folder}: {len(wanted)} cells (variants and seeds), {len(left)} left to do{told}")
+        self.progress.note(f"{self.folder}: {len(wanted)} runs (variants and seeds), {len(left)} left to do{told}")
         if not left:
             return
         for cell in left:

@@ -62,7 +62,7 @@ def found_result(recipe: Recipe, ablate: Ablate, out: Path, states: Sequence[Sta
     sizes: dict[str, Any] = {"ablate": ablate, "target": target, "seed": recipe.settings.seed}
     return AblationResult(
         name=recipe.settings.name,
-        question=ablate.question or f"Which component of {recipe.settings.name} earns its place?",
+        question=ablate.question or f"What earns its place in {recipe.settings.name}?",
         fingerprint=ablation_fingerprint(cells),
         keyword=recipe["corpus"].keyword,
         judge=ablate.judge,
@@ -76,7 +76,7 @@ def found_result(recipe: Recipe, ablate: Ablate, out: Path, states: Sequence[Sta
         reused=_reused(states),
         seconds=math.fsum(one.kept.get("seconds") or 0.0 for one in states),
         readings=_readings(out, cells),
-        warnings=_warnings(states, base.values(), target),
+        warnings=(*_warnings(states, base.values(), target), *_other_speakers(base, variants)),
         environment={"time": datetime.now(UTC).isoformat(timespec="seconds"), **environment(recipe.settings)},
         judged=_judged(seen),
     )
@@ -210,10 +210,23 @@ def _warnings(states: Sequence[State], base: Collection[Evidence], target: Targe
         names = [one.cell.name for one in states if one.state == state]
         if names:
             more = f"; and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            found.append(f"{len(names)} of {len(states)} cells {words}: {'; '.join(names[:_NAMED])}{more}")
+            found.append(f"{len(names)} of {len(states)} runs {words}: {'; '.join(names[:_NAMED])}{more}")
     if all(one.split == "test" for one in base):
         found.append("judged on test, as the recipe asks: what is chosen by these verdicts has no unseen test left")
     return tuple(found)
+
+
+def _other_speakers(base: Mapping[int, Evidence], variants: Mapping[str, Mapping[int, Evidence]]) -> list[str]:
+    """Return a warning where variants were judged on other people than the recipe, as after another split."""
+    names = [
+        name
+        for name, found in variants.items()
+        if any(found[seed].speakers != base[seed].speakers for seed in found if seed in base)
+    ]
+    if not names:
+        return []
+    told = "; ".join(names[:_NAMED]) + (f"; and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    return [f"judged on other speakers than the recipe, which alone can make a difference: {told}"]
 
 
 def _judged(seen: Evidence) -> dict[str, float]:

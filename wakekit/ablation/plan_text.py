@@ -25,7 +25,7 @@ _PIPE_WIDTH = 80
 _LISTED = 3
 # Of these a recipe may have many, one for each condition or pass.
 _FAMILIES = ("score-condition-", "condition-", "score-pass-", "calibrate-pass-")
-_UNKNOWN = "not known: no run of this yet"
+_UNKNOWN = "not known, as no run of this is finished yet"
 _CLOSE = {
     SAME: "with another seed",
     VARIANTS: "of other variants or of the recipe",
@@ -69,14 +69,17 @@ def sentences(found: Plan) -> list[str]:
 
 
 def _trainings(stage: StagePlan) -> str:
-    done = f"; {stage.held} of them in the store, {stage.to_make} to make" if stage.held else ""
-    return f"{words.many(stage.distinct, 'training')} instead of {stage.cells}{done}."
+    count = words.many(stage.distinct, "training")
+    told = f"{count} instead of {stage.cells}" if stage.distinct < stage.cells else f"{count}, none of them shared"
+    if not stage.to_make:
+        return f"{told}; in the store already."
+    return f"{told}; {stage.held} of them in the store, {stage.to_make} to make." if stage.held else f"{told}."
 
 
 def _time(found: Plan) -> str:
     unknown = [stage for stage in found.stages if stage.stage in found.unknown_time]
     if all(stage in unknown for stage in found.stages if stage.to_make):
-        return f"Time {_UNKNOWN}."
+        return f"Time: {_UNKNOWN}."
     atleast = "at least" if unknown else "about"
     text = f"Time: {atleast} {words.duration(found.seconds)} of work"
     if found.jobs > 1:
@@ -89,7 +92,7 @@ def _disk(found: Plan) -> str:
     unknown = [stage for stage in found.stages if stage.stage in found.unknown_disk]
     free = f"{large_amount(found.free_bytes, 'B')} are free"
     if all(stage in unknown for stage in found.stages if stage.to_make):
-        return f"Disk {_UNKNOWN}; {free}."
+        return f"Disk: {_UNKNOWN}; {free}."
     atleast = "at least" if unknown else "about"
     copies = ", and copies of the weights and scores in each run's folder" if found.judge == "test" else ""
     return f"Disk: {atleast} {large_amount(found.bytes, 'B')} in the store{copies}{_besides(unknown)}; {free}."
@@ -153,7 +156,7 @@ def _family(stage: str) -> str:
 def _stages(found: Plan) -> Table:
     table = _table()
     table.add_column("stage", no_wrap=True)
-    for name in ("cells", "distinct", "in store", "to make", "time", "disk"):
+    for name in ("runs", "distinct", "in store", "to make", "time", "disk"):
         table.add_column(name, justify="right", no_wrap=True)
     rows: dict[str, list[StagePlan]] = {}
     for stage in found.stages:

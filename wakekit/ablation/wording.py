@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from wakekit.settings import Target
 
 _MOST_SEEDS, _FEW_TIMES, _MOST_TIMES, _LEAST_SEEDS = 1000, 4, 1000, 3
+_ENOUGH_SEEDS = 5
 _ROUND_SEEDS = (10, 20, 50, 100, 200, 500, _MOST_SEEDS)
 
 
@@ -48,17 +49,21 @@ def sentence(answer: Answer, target: Target) -> str:
 
 
 def _noun(effect: Effect, target: Target) -> str:
-    rate = f" at {plain_number(target.fa_per_hour)} false accepts per hour" if effect.measure == "miss-rate" else ""
-    return f"{KINDS[effect.measure].noun.removeprefix('the ')}{rate}"
+    return f"{KINDS[effect.measure].noun.removeprefix('the ')}{_at(target) if effect.measure == 'miss-rate' else ''}"
+
+
+def _at(target: Target) -> str:
+    return f" at thresholds chosen for {plain_number(target.fa_per_hour)} false accepts per hour"
 
 
 def _changed(effect: Effect, sign: float, target: Target) -> str:
     change = sign * (effect.value or 0.0)
     size = f"{amount(abs(change), effect.unit)}{_points(effect.unit, abs(change))}"
     if effect.measure == "miss-rate":
-        rate = f"at {plain_number(target.fa_per_hour)} false accepts per hour"
-        return f"{size} {'fewer' if change < 0 else 'more'} words are missed {rate}"
-    return f"{KINDS[effect.measure].noun} is {size} {'lower' if change < 0 else 'higher'}"
+        many = f"{size} {'fewer' if change < 0 else 'more'}" if change else "as many"
+        return f"{many} words are missed{_at(target)}"
+    how = f"{size} {'lower' if change < 0 else 'higher'}" if change else "the same"
+    return f"{KINDS[effect.measure].noun} is {how}"
 
 
 def _points(unit: str, value: float) -> str:
@@ -82,8 +87,9 @@ def needed(answer: Answer, spread: Crossed | None) -> str:
     effect = answer.effects[0]
     if effect.value is None or spread is None:
         return ""
-    if spread.count == 1:
-        return f"One seed does not tell what other seeds would change: at least {_LEAST_SEEDS} seeds."
+    if spread.count < _LEAST_SEEDS:
+        few = "One seed does" if spread.count == 1 else f"{spread.count} seeds do"
+        return f"{few} not tell what other seeds would change: take {_ENOUGH_SEEDS} or more."
     half, what = (
         answer.margin,
         f"an effect of {amount(answer.margin, effect.unit)}{_points(effect.unit, answer.margin)}",

@@ -216,14 +216,14 @@ def many(count: int, noun: str) -> str:
 
 
 def tally(result: AblationResult) -> str:
-    """Return in one sentence how many variants got which verdict."""
+    """Return in one sentence on how many of the things in question there is which verdict."""
     counts = Counter(answer.verdict for answer in result.answers)
     order = [*VERDICTS, *sorted(counts.keys() - set(VERDICTS))]
     parts = [f"{counts[name]} {_COUNTED.get(name, (name, name))[counts[name] > 1]}" for name in order if counts[name]]
     if not parts:
         return "Nothing was compared."
     listed = " and ".join(part for part in (", ".join(parts[:-1]), parts[-1]) if part)
-    return f"Of {many(len(result.answers), 'variant')}, {listed}."
+    return f"Of {many(len(result.answers), 'thing')} in question, {listed}."
 
 
 def basis(result: AblationResult) -> str:

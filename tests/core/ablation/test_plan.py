@@ -145,7 +145,7 @@ def test_estimates_come_from_the_closest_that_is_finished(recipe_file: Path, tmp
     assert told.unknown_time == told.unknown_disk == ("corpus", "prepare", "compose-dev", "judge-dev")
     assert (told.seconds, told.bytes) == (6 * 18.0, 800 + 6 * 30)
     time, disk = sentences(told)[1:]
-    unknown = "without corpus, prepare, compose-dev, judge-dev (not known: no run of this yet)"
+    unknown = "without corpus, prepare, compose-dev, judge-dev (not known, as no run of this is finished yet)"
     assert time == f"Time: at least 1 min 48 s of work, {unknown}."
     assert disk.startswith(f"Disk: at least 980 B in the store, {unknown}; ")
     seed, others = "finished with another seed", "finished of other variants or of the recipe"
@@ -161,8 +161,8 @@ def test_nothing_is_guessed_where_nothing_is_known(recipe_file: Path, tmp_path: 
     told = plan(cells(loaded(recipe_file, MIXED), tmp_path, remember=False), tmp_path, jobs=4)
     assert {stage.seconds for stage in told.stages} == {stage.bytes for stage in told.stages} == {None}
     _, time, disk = sentences(told)
-    assert time == "Time not known: no run of this yet."
-    assert disk.startswith("Disk not known: no run of this yet; ")
+    assert time == "Time: not known, as no run of this is finished yet."
+    assert disk.startswith("Disk: not known, as no run of this is finished yet; ")
     assert rests(told) == []
 
 
@@ -381,7 +381,7 @@ def test_everything_done_leaves_nothing_to_tell(tmp_path: Path) -> None:
     told = plan([cell], tmp_path)
     assert (told.to_make, told.seconds, told.bytes, told.unknown_time) == (0, 0.0, 0.0, ())
     assert sentences(told) == [
-        "1 training instead of 1; 1 of them in the store, 0 to make.",
+        "1 training, none of them shared; in the store already.",
         "Everything is in the store: nothing is left to make.",
     ]
     assert headline(told).startswith("drawn: the recipe and 0 variants, 1 seed each")

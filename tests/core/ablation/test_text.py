@@ -32,7 +32,7 @@ def test_every_answer_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     print_answers(result)
     out = capsys.readouterr().out
     text = " ".join(out.split())
-    assert text.startswith(f"{result.question} Of 8 variants, 2 help")
+    assert text.startswith(f"{result.question} Of 8 things in question, 2 help")
     for answer in result.answers:
         assert " ".join(answer.sentence.split()) in text
         assert answer.needed in text

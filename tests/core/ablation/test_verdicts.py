@@ -55,7 +55,7 @@ def test_what_is_missed_without_it_makes_it_help() -> None:
     assert found.verdict == HELPS
     assert found.effects[0].value == pytest.approx(-0.15)
     assert found.sentence == (
-        "Without normalizer (cmvn) 15.0 points more words are missed at 4 false accepts per hour (13.0 to 17.0): "
+        "Without normalizer (cmvn) 15.0 points more words are missed at thresholds chosen for 4 false accepts per hour (13.0 to 17.0): "
         "normalizer (cmvn) helps."
     ).replace("13.0 to 17.0", f"{-100 * (found.effects[0].high or 0):.1f} to {-100 * (found.effects[0].low or 0):.1f}")
     assert (found.measure, found.margin, found.seeds, found.needed) == ("miss-rate", 0.02, (0, 1, 2, 3), "")
@@ -76,7 +76,7 @@ def test_a_change_for_the_better_is_told_in_its_own_direction() -> None:
         found = one(base, better, left_out=left_out)
         ends = sorted(abs(100 * (end or 0.0)) for end in (found.effects[0].low, found.effects[0].high))
         assert found.verdict == verdict
-        told = f"15.0 points fewer words are missed at 4 false accepts per hour ({ends[0]:.1f} to {ends[1]:.1f}): "
+        told = f"15.0 points fewer words are missed at thresholds chosen for 4 false accepts per hour ({ends[0]:.1f} to {ends[1]:.1f}): "
         assert told in found.sentence
 
 
@@ -106,7 +106,7 @@ def test_one_seed_tells_nothing() -> None:
     """However large the difference, other seeds might show another."""
     found = one({0: cells(1)[0]}, {0: cells(5, noise=9)[0]})
     assert found.verdict == CANNOT_TELL
-    assert found.needed == "One seed does not tell what other seeds would change: at least 3 seeds."
+    assert found.needed == "One seed does not tell what other seeds would change: take 5 or more."
 
 
 @pytest.mark.parametrize(
@@ -276,3 +276,8 @@ def test_no_interval_leaves_what_shares_can_differ_by() -> None:
     other = {seed: counted([9 - 9 * seed] * 10, noise=seed + 5) for seed in (0, 1)}
     effect = one(base, other).effects[0]
     assert (effect.low, effect.high) == (-1.0, 1.0)
+
+
+def test_no_change_is_said_as_such() -> None:
+    """As many words missed on either side are not so many points more."""
+    assert "as many words are missed at thresholds chosen for 4" in one(cells(1), cells(1, noise=9)).sentence

@@ -120,16 +120,16 @@ def test_ranks_follow_what_is_better(values: list[float], better: str) -> None:
 
 def test_every_verdict_is_counted() -> None:
     """The tally names each verdict with its number, and the numbers add up to all variants."""
-    assert words.tally(grid()) == "Of 3 variants, 2 hurt and 1 cannot be told."
+    assert words.tally(grid()) == "Of 3 things in question, 2 hurt and 1 cannot be told."
     told = words.tally(ablation())
     assert told == (
-        "Of 8 variants, 2 help, 1 hurts, 1 makes no difference, 1 cannot be told, 1 is identical by construction, "
-        "1 failed and 1 is unfinished."
+        "Of 8 things in question, 2 help, 1 hurts, 1 makes no difference, 1 cannot be told, "
+        "1 is identical by construction, 1 failed and 1 is unfinished."
     )
     assert set(VERDICTS) == set(words.SYMBOLS)
     assert len(set(words.SYMBOLS.values())) == len(VERDICTS)
     one = attrs.evolve(ablation().answers[0], verdict=HELPS)
-    assert words.tally(ablation(answers=(one,))) == "Of 1 variant, 1 helps."
+    assert words.tally(ablation(answers=(one,))) == "Of 1 thing in question, 1 helps."
     assert words.tally(ablation(answers=())) == "Nothing was compared."
     assert words.tally(ablation(answers=(attrs.evolve(one, verdict=CANNOT_TELL),) * 2)).endswith("2 cannot be told.")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Thread
@@ -26,6 +28,8 @@ from wakekit_deploy.ray_task import do
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.support import Typed
+
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="the package ray is not installed")
 
 
@@ -36,6 +40,8 @@ def cluster() -> Iterator[Any]:
     with connected(ray, "", cpus=2, retries=1):
         yield ray
     assert not ray.is_initialized()
+    # The exit status of processes that are started here is still to be had.
+    assert subprocess.run([sys.executable, "-c", "raise SystemExit(3)"], check=False).returncode == 3
 
 
 def kill_first(folder: Path) -> None:
@@ -67,6 +73,59 @@ def test_a_worker_killed_in_mid_job_changes_no_result(
     assert there.found("killed") == {"given": 0.1}
     assert not list(tmp_path.glob(".shared-*"))
     assert capfd.readouterr() == ("", "")
+
+
+SMALL = """
+[ablate]
+seeds = [0]
+leave_out = ["calibrator", "normalizer"]
+"""
+
+
+def kill_in_training(store: Path, killed: list[int]) -> None:
+    """Kill the process that holds the folder in which weights are being made."""
+
+    def workers() -> list[int]:
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                opened = [str(handle.readlink()) for handle in (process / "fd").iterdir()]
+                if any(name.startswith(f"{store}/train/.") for name in opened):
+                    found.append(int(process.name))
+        return found
+
+    wait_for(lambda: bool(list((store / "train").glob(".*.part")) and workers()))
+    killed.extend(workers())
+    os.kill(killed[0], signal.SIGKILL)
+
+
+@needs_ray
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the worker in /proc")
+def test_an_ablation_is_the_same_though_a_worker_is_killed_in_training(
+    cluster: Any, recipe_file: Path, typed: Typed, tmp_path: Path
+) -> None:
+    """`wakekit ablate` on a cluster of which a worker dies in mid-run completes with the numbers of local workers."""
+    assert cluster.is_initialized()
+    recipe_file.write_text(recipe_file.read_text() + SMALL)
+    there, here, killed = tmp_path / "there", tmp_path / "here", list[int]()
+    killer = Thread(target=kill_in_training, args=(there / ".store", killed))
+    killer.start()
+    answer = typed("ablate", recipe_file, "--out", there, "--set", "launcher.type='ray'", "--jobs", 2)
+    killer.join()
+    assert answer.code == 0, answer.err
+    assert killed
+    wait_for(lambda: gone(killed[0]))
+    assert typed("ablate", recipe_file, "--out", here).code == 0
+    assert found_by(there) == found_by(here)
+
+
+def found_by(out: Path) -> Any:
+    """All that an ablation found, but for times and what a killed worker left to be told."""
+    (path,) = out.glob("*-ablation-*/ablation.json")
+    found = json.loads(path.read_text())
+    effects = [effect for answer in found["answers"] for effect in answer["effects"]]
+    kept = [effect for effect in effects if not effect["measure"].endswith("-time")]
+    return [kept, [(cell["variant"], cell["state"]) for cell in found["cells"]], found["fingerprint"]]
 
 
 @needs_ray
