@@ -20,7 +20,7 @@ from wakekit.ablation.result import AblationResult
 from wakekit.ablation.saved import write_result
 from wakekit.ablation.work import DONE, FAILED, LOG, OUTCOME, RECIPE, default_threads
 from wakekit.artifacts import Store, write_text
-from wakekit.errors import Problem, RecipeError, WakekitError
+from wakekit.errors import Problem, RecipeError
 from wakekit.geometry import all_geometries
 from wakekit.launching import FailFast, Job
 from wakekit.recipe_table import dump
@@ -58,7 +58,7 @@ class Ablation:
 def ablate(recipe: Recipe, out: Path, progress: Progress, wishes: Wishes) -> Ablation:
     """Carry out what is left of an ablation, judge it, and leave its folder in `out`.
 
-    Raises RecipeError for a recipe that asks for nothing to compare, and WakekitError for `only` that names no variant.
+    Raises RecipeError for a recipe that asks for nothing to compare, and for `only` that names no variant.
     """
     if recipe.ablate is None:
         raise RecipeError(recipe.merged.lines([Problem((), "nothing to compare: add a table [ablate], or use run")]))
@@ -216,6 +216,6 @@ def _wanted(found: Sequence[Cell], only: Sequence[str]) -> list[Cell]:
     for pattern in only:
         fits = fitting(pattern, names)
         if not fits:
-            raise WakekitError(f"--only {pattern!r} names no variant; there are: {', '.join(names)}")
+            raise RecipeError([f"--only {pattern!r} names no variant; there are: {', '.join(names)}"])
         chosen |= set(fits)
     return [cell for cell in found if not cell.variant or cell.variant in chosen]

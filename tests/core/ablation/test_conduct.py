@@ -160,6 +160,7 @@ def test_an_ablation_answers_for_every_variant(ablation: Path, whole: Path, type
     verdicts = {found["variant"]: found["verdict"] for found in result["answers"]}
     assert list(verdicts) == ["without normalizer", "without calibrator", "votes = 1", "unmeasured"]
     assert verdicts["unmeasured"] == "identical by construction"
+    assert "changes nothing that is judged" in result["answers"][-1]["sentence"]
     assert {verdict for name, verdict in verdicts.items() if name != "unmeasured"} <= {
         "helps", "hurts", "no difference", "cannot tell",
     }  # fmt: skip
@@ -325,7 +326,7 @@ def test_wrong_wishes_are_one_sentence(ablation: Path, recipe_file: Path, typed:
     """Names that fit no variant, no workers, and a recipe with nothing to compare end before anything is made."""
     out = tmp_path / "runs"
     answer = typed("ablate", ablation, "--out", out, "--only", "votse*")
-    assert (answer.code, "names no variant" in answer.err) == (1, True)
+    assert (answer.code, "names no variant" in answer.err) == (2, True)
     assert typed("ablate", ablation, "--out", out, "--jobs", "0").code == 2
     recipe_file.write_text(recipe_file.read_text().partition("[ablate]")[0])
     answer = typed("ablate", recipe_file, "--out", out)

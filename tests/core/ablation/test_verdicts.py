@@ -55,8 +55,8 @@ def test_what_is_missed_without_it_makes_it_help() -> None:
     assert found.verdict == HELPS
     assert found.effects[0].value == pytest.approx(-0.15)
     assert found.sentence == (
-        "Without normalizer (cmvn) 15.0 points more words are missed at thresholds chosen for 4 false accepts per hour (13.0 to 17.0): "
-        "normalizer (cmvn) helps."
+        "Without normalizer (cmvn) 15.0 points more words are missed at thresholds chosen for 4 false accepts per hour "
+        "(13.0 to 17.0): normalizer (cmvn) helps."
     ).replace("13.0 to 17.0", f"{-100 * (found.effects[0].high or 0):.1f} to {-100 * (found.effects[0].low or 0):.1f}")
     assert (found.measure, found.margin, found.seeds, found.needed) == ("miss-rate", 0.02, (0, 1, 2, 3), "")
 
@@ -76,7 +76,8 @@ def test_a_change_for_the_better_is_told_in_its_own_direction() -> None:
         found = one(base, better, left_out=left_out)
         ends = sorted(abs(100 * (end or 0.0)) for end in (found.effects[0].low, found.effects[0].high))
         assert found.verdict == verdict
-        told = f"15.0 points fewer words are missed at thresholds chosen for 4 false accepts per hour ({ends[0]:.1f} to {ends[1]:.1f}): "
+        start = "15.0 points fewer words are missed at thresholds chosen for 4 false accepts per hour"
+        told = f"{start} ({ends[0]:.1f} to {ends[1]:.1f}): "
         assert told in found.sentence
 
 
