@@ -7,6 +7,7 @@ meet in the store's locks: each stage is made once.
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from wakekit.ablation.found import NOT_RUN, State, found_result
 from wakekit.ablation.markdown import table
 from wakekit.ablation.result import AblationResult
 from wakekit.ablation.saved import write_result
+from wakekit.ablation.words import duration
 from wakekit.ablation.work import DONE, FAILED, LOG, OUTCOME, RECIPE, default_threads
 from wakekit.artifacts import Store, write_text
 from wakekit.errors import Problem, RecipeError
@@ -96,6 +98,7 @@ class _Conduct:
                 watch = _Watch(self, advance, len(left))
                 while left:
                     jobs = [self._job(group) for group in trainings(left)]
+                    watch.jobs += len(jobs)
                     self.recipe["launcher"].launch(jobs, watch, workers=self.wishes.workers)
                     left, watch.bereft = watch.bereft, []
         except FailFast:
@@ -153,7 +156,8 @@ class _Watch:
 
     def __init__(self, conduct: _Conduct, advance: Advance, total: int) -> None:
         self.conduct, self.advance, self.total = conduct, advance, total
-        self.done = 0
+        self.done = self.jobs = self.jobs_done = 0
+        self.begun = time.monotonic()
         self.running: list[str] = []
         self.bereft: list[Cell] = []
 
@@ -167,12 +171,20 @@ class _Watch:
         if job.name in self.running:
             self.running.remove(job.name)
         outcomes = how.found["cells"] if how.found is not None else self._died(job, how.reason)
+        self.jobs_done += 1
         for outcome in outcomes:
             self.done += 1
-            self.conduct.progress.note(f"[{self.done}/{self.total}] {_told(outcome)}")
+            left = self._to_go() if outcome is outcomes[-1] else ""
+            self.conduct.progress.note(f"[{self.done}/{self.total}] {_told(outcome)}{left}")
         self.advance(len(outcomes), self._running())
         if self.conduct.wishes.fail_fast and any(outcome["state"] == FAILED for outcome in outcomes):
             raise FailFast("a variant failed")
+
+    def _to_go(self) -> str:
+        """Return how long the rest will take: jobs, each with a training of its own, as long as those so far."""
+        left = self.jobs - self.jobs_done
+        seconds = (time.monotonic() - self.begun) / self.jobs_done * left
+        return f"; about {duration(seconds)} to go" if left else ""
 
     def _running(self) -> str:
         return "running: " + "; ".join(self.running) if self.running else ""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _MOST_SEEDS, _FEW_TIMES, _MOST_TIMES, _LEAST_SEEDS = 1000, 4, 1000, 3
 _ENOUGH_SEEDS = 5
+_NOTHING = 1e-9
 _ROUND_SEEDS = (10, 20, 50, 100, 200, 500, _MOST_SEEDS)
 
 
@@ -58,6 +59,7 @@ def _at(target: Target) -> str:
 
 def _changed(effect: Effect, sign: float, target: Target) -> str:
     change = sign * (effect.value or 0.0)
+    change = change if abs(change) > _NOTHING else 0.0
     size = f"{amount(abs(change), effect.unit)}{_points(effect.unit, abs(change))}"
     if effect.measure == "miss-rate":
         many = f"{size} {'fewer' if change < 0 else 'more'}" if change else "as many"

@@ -240,6 +240,9 @@ def test_a_failure_is_recorded_and_the_others_go_on(strange: Path, typed: Typed,
     assert first.code == 1
     assert "Traceback" not in first.err
     assert "[9/9]" in first.err
+    told = [line for line in first.err.splitlines() if line.startswith("[")]
+    assert any(line.endswith(" to go") for line in told)
+    assert not told[-1].endswith(" to go")
     cells = {cell["variant"]: cell for cell in result_of(out)["cells"]}
     assert {name: cell["reason"] for name, cell in cells.items() if cell["state"] == "failed"} == REASONS
     assert [name for name, cell in cells.items() if cell["state"] == "done"] == ["", "calibrator = none", "votes = 1"]

@@ -91,7 +91,11 @@ def test_of_thresholds_chosen_again_only_what_seeds_share_is_added() -> None:
     assert found.threshold == pytest.approx(1.5 * 0.25, rel=0.2)
     assert found.seeds == pytest.approx(values.var(ddof=1) / 4)
     total = found.seeds + found.threshold
-    assert found.degrees == pytest.approx(total**2 / (found.seeds**2 / 3 + found.threshold**2 / 9.5))
+    assert total**2 / (found.seeds**2 / 3 + found.threshold**2 / 9.5) > 3 * total / found.seeds
+    assert found.degrees == pytest.approx(3 * total / found.seeds)
+    few = crossed(values, pseudo, Again(values=alike + apart, units=7, inflation=9.0))
+    total = few.seeds + few.threshold
+    assert few.degrees == pytest.approx(total**2 / (few.seeds**2 / 3 + few.threshold**2 / 3))
     assert crossed(values, pseudo, Again(values=-alike * [[1], [-1], [1], [-1]], units=20)).threshold == 0
     alone = crossed(values[:1], pseudo[:1], Again(values=alike[None], units=20))
     assert alone.threshold == pytest.approx(alike.var())

@@ -115,17 +115,17 @@ def test_variants_that_are_the_same(name: str, seeds: int, count: int) -> None:
 @pytest.mark.parametrize(
     ("name", "shift", "seeds", "points", "stated", "count"),
     [
-        ("seeds differ", -1.0, 5, 28, 0.96, 20),
-        ("seeds differ little", -0.5, 3, 14, 0.92, 20),
+        ("seeds differ", -1.0, 5, 28, 0.92, 20),
+        ("seeds differ little", -0.5, 3, 14, 0.81, 20),
         *(
             pytest.param("seeds differ", *case, 500, marks=pytest.mark.slow)
             for case in [
-                (-0.25, 3, 7, 0.03), (-0.25, 5, 7, 0.08), (-0.25, 10, 7, 0.2),
-                (-0.5, 3, 14, 0.14), (-0.5, 5, 14, 0.35), (-0.5, 10, 14, 0.87),
-                (-1.0, 3, 28, 0.55), (-1.0, 5, 28, 0.96), (-1.0, 10, 28, 1.0),
+                (-0.25, 3, 7, 0.01), (-0.25, 5, 7, 0.08), (-0.25, 10, 7, 0.2),
+                (-0.5, 3, 14, 0.09), (-0.5, 5, 14, 0.31), (-0.5, 10, 14, 0.85),
+                (-1.0, 3, 28, 0.38), (-1.0, 5, 28, 0.92), (-1.0, 10, 28, 1.0),
             ]
         ),
-        pytest.param("seeds differ little", -0.5, 3, 14, 0.92, 500, marks=pytest.mark.slow),
+        pytest.param("seeds differ little", -0.5, 3, 14, 0.81, 500, marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_a_planted_effect_is_found_as_often_as_stated(
@@ -135,7 +135,7 @@ def test_a_planted_effect_is_found_as_often_as_stated(
     print(f"\n{name}", end="")
     found = judged(WORLDS[name], seeds, [shift, 0.0, 0.0, 0.0], count)
     assert 100 * found.effect == pytest.approx(points, abs=1 if count > 100 else 6)
-    # The rates stated were counted in 200 ablations themselves.
-    spread = 2.5 * math.sqrt(max(stated * (1 - stated), 0.01) * (1 / count + 1 / 200))
+    # The rates stated were counted in 500 ablations themselves.
+    spread = 2.5 * math.sqrt(max(stated * (1 - stated), 0.01) * (1 / count + 1 / 500))
     assert abs(found.verdicts[HURTS] - stated) <= spread
     assert found.verdicts[HELPS] <= 0.01 + noise(0.01, count)

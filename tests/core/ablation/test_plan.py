@@ -263,11 +263,13 @@ def test_a_stage_of_few_stands_where_they_have_it(tmp_path: Path) -> None:
     assert [stage.stage for stage in found.stages] == ["corpus", "train", "score-pass-1-dev", "judge-dev"]
 
 
-def test_what_is_planned_is_what_is_made(recipe_file: Path, store: Path) -> None:
+def test_what_is_planned_is_what_is_made(recipe_file: Path, tmp_path: Path) -> None:
     """Running all cells makes of each stage what the plan said, and then nothing is left but the verdicts."""
     text = AFTER_TRAINING.replace("seeds = [3, 4]", 'seeds = [3]\njudge = "test"')
+    store = tmp_path / "runs"
     found = cells(loaded(recipe_file, text), store, remember=False)
     place = store / ".store"
+    run(found[0].recipe, store, Silence())
     said = {stage.stage: stage.to_make for stage in plan(found, place).stages}
     names = [name for name in said if name != "judge-test"]
 
