@@ -10,10 +10,10 @@ with 5 to 10 words each, 20 units of audio; the models are in `tests/core/ablati
 miss rate that some variant helps or hurts:
 
     seeds                                                  3        5       10
-    seeds differ (by 6 to 7 points of words missed)      0.6 %    2.6 %    3.8 %
-    seeds differ much (by 16 points)                     4.2      4.6      3.0
+    seeds differ (by 6 to 7 points of words missed)      0.6 %    2.6 %    3.6 %
+    seeds differ much (by 16 points)                     4.2      4.6      2.6
     seeds differ little (by 2 points)                    0.0      0.2      0.6
-    variants differ for each speaker                     1.4      3.0      2.6
+    variants differ for each speaker                     1.4      3.0      2.4
     variants differ for each recording                   3.0      3.4      4.0
     for both, and seeds differ little                    2.4      1.6      3.6
     few false accepts                                    1.0      3.0      4.2
