@@ -16,7 +16,7 @@ import attrs
 from wakekit.artifacts import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Hashable, Iterable
 
     from wakekit.recipe import Recipe
     from wakekit.registry import Registry
@@ -33,21 +33,31 @@ _STAGES = {
     "judge": 1,
     "evaluate": 4,
 }
+# Recipes that differ by their seed alone have the same fingerprints with this one.
+KIN_SEED = 0
 _TRAIN_SLOTS = ("frontend", "normalizer", "sampler", "augmentations", "model", "loss", "optimizer", "schedule")
 
 
 class Contents:
     """Hashes of files and folders, remembered by size and time of change in the file `memory`.
 
-    Without `keep` that file is only read.
+    Without `keep` that file is only read. What was asked for `once` is not looked at again by the same object, so that
+    the recipes of an ablation, which mostly name the same files, are told apart in one look.
     """
 
     def __init__(self, memory: Path, *, keep: bool = True) -> None:
         self._memory, self._keep = memory, keep
         self._known: dict[str, list[Any]] = {}
+        self._asked: dict[Hashable, str] = {}
         self._grown = False
         if memory.is_file():
             self._known = _remembered(memory)
+
+    def once(self, key: Hashable, paths: Callable[[], Iterable[Path]]) -> str:
+        """Return the hash of the contents of what `paths` names the first time that `key` is asked for."""
+        if key not in self._asked:
+            self._asked[key] = self.of(paths())
+        return self._asked[key]
 
     def of(self, paths: Iterable[Path]) -> str:
         """Return one hash of the contents of all the paths; names below a folder count, the paths themselves do not."""
@@ -131,9 +141,9 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
     return prints
 
 
-def unseeded(recipe: Recipe) -> Recipe:
-    """Return the recipe with the seed that all kin are given, to tell which artifacts differ by their seed alone."""
-    return attrs.evolve(recipe, settings=attrs.evolve(recipe.settings, seed=0))
+def seeded(recipe: Recipe, seed: int) -> Recipe:
+    """Return the recipe with another seed of training; with `KIN_SEED` its stages are those that all its kin share."""
+    return attrs.evolve(recipe, settings=attrs.evolve(recipe.settings, seed=seed))
 
 
 def digest(value: object) -> str:
@@ -160,12 +170,17 @@ class _Canonical:
             if entry is None:
                 return fields
             named = [entry.plugin.name, entry.component.name, entry.component.version, fields]
-            return [*named, self.contents.of(value.files())] if hasattr(value, "files") else named
+            return [*named, self._files(value, named)] if hasattr(value, "files") else named
         if isinstance(value, Path):
-            return {"content": self.contents.of([value])}
+            return {"content": self.contents.once(value, lambda: [value])}
         if isinstance(value, (tuple, list)):
             return [self(item) for item in value]
         if isinstance(value, dict):
             # Pairs, because the order of a table can matter.
             return [[key, self(item)] for key, item in value.items()]
         return value
+
+    def _files(self, value: Any, named: list[Any]) -> str:  # noqa: ANN401
+        # Where options of type Path lie is not in what is named, but says which files there are.
+        key = canonical_json(named) + json.dumps(attrs.asdict(value), default=str)
+        return self.contents.once(key, value.files)

@@ -18,7 +18,7 @@ from wakekit.artifacts import Artifact, Store, copy_file, write_text
 from wakekit.condition_stage import check_conditions, make_condition
 from wakekit.distributed import after_the_first, agreed, once, take_device, world
 from wakekit.environment import environment
-from wakekit.fingerprint import Contents, stage_fingerprints, unseeded
+from wakekit.fingerprint import KIN_SEED, Contents, seeded, stage_fingerprints
 from wakekit.geometry import choose_device, geometry
 from wakekit.judge_stage import calibrate, evaluate
 from wakekit.manifest import read_manifest
@@ -269,7 +269,7 @@ class Pipeline:
 def _prints(recipe: Recipe, out: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Return the fingerprints of a recipe's stages, and those of their kin of other seeds."""
     contents = Contents(out / ".store" / "contents.json")
-    return stage_fingerprints(recipe, contents), stage_fingerprints(unseeded(recipe), contents)
+    return stage_fingerprints(recipe, contents), stage_fingerprints(seeded(recipe, KIN_SEED), contents)
 
 
 def _passes(weights: Path) -> list[Path]:

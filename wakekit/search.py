@@ -17,7 +17,7 @@ from wakekit.detector_settings import settings_of
 from wakekit.errors import PluginError
 from wakekit.events import fire, judge_stream
 from wakekit.operating import check, choose, pick
-from wakekit.sweep import Curve, sweep
+from wakekit.sweep import SWEPT_FA_PER_HOUR, Curve, sweep
 from wakekit.units import plain_number
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from wakekit.settings import Target
 
 _PARTS = 5
-_SWEPT_FA_PER_HOUR = 100.0
 
 
 @attrs.frozen(eq=False)
@@ -55,7 +54,7 @@ def search(
             streams,
             keyword,
             tolerance=target.tolerance_seconds,
-            max_fa_per_hour=max(_SWEPT_FA_PER_HOUR, target.fa_per_hour),
+            max_fa_per_hour=max(SWEPT_FA_PER_HOUR, target.fa_per_hour),
             deal=partial(evenly, parts=parts),
         )
         check(curve, target)

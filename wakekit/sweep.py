@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wakekit.events import Words
     from wakekit.kinds import Detector, ThresholdSweep
 
+SWEPT_FA_PER_HOUR = 100.0
 _FIRST, _AT_ONCE = 4096, 131_072
 _GRID = 256
 _WITHOUT_SWEEP = 200
@@ -99,7 +100,7 @@ def sweep(
     keyword: str,
     *,
     tolerance: float,
-    max_fa_per_hour: float = 100.0,
+    max_fa_per_hour: float = SWEPT_FA_PER_HOUR,
     deal: Deal = evenly,
 ) -> Curve:
     """Run a detector over calibrated streams at every distinct level from the top down; `tolerance` is in seconds.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from wakekit.fingerprint import Contents, digest, stage_fingerprints, unseeded
+from wakekit.fingerprint import KIN_SEED, Contents, digest, seeded, stage_fingerprints
 from wakekit.recipe import Recipe
 from wakekit.settings import folder_name
 
@@ -53,26 +53,21 @@ def cells(recipe: Recipe, out: Path, *, remember: bool = True) -> tuple[Cell, ..
     """
     contents = Contents(out / ".store" / "contents.json", keep=remember)
     split = "dev" if recipe.ablate is None else recipe.ablate.judge
-    variants = {"": recipe, **recipe.variants}
-    folders = _folders(list(variants))
+    plain = {name: attrs.evolve(one, variants={}, ablate=None) for name, one in {"": recipe, **recipe.variants}.items()}
+    folders = _folders(list(plain))
+
+    def stages(one: Recipe) -> dict[str, str]:
+        return _stages(stage_fingerprints(one, contents), split)
+
+    kin = {name: stages(seeded(one, KIN_SEED)) for name, one in plain.items()}
+    found = ((seed, name, seeded(one, seed)) for seed in recipe.seeds for name, one in plain.items())
     return tuple(
-        _cell(name, seed, variant, split=split, folder=folders[name], contents=contents)
-        for seed in recipe.seeds
-        for name, variant in variants.items()
-    )
-
-
-def _cell(variant: str, seed: int, recipe: Recipe, *, split: str, folder: str, contents: Contents) -> Cell:
-    settings = attrs.evolve(recipe.settings, seed=seed)
-    seeded = attrs.evolve(recipe, settings=settings, variants={}, ablate=None)
-    return Cell(
-        variant=variant,
-        seed=seed,
-        recipe=seeded,
-        stages=_stages(stage_fingerprints(seeded, contents), split),
-        kin=_stages(stage_fingerprints(unseeded(seeded), contents), split),
-        folder=f"cells/{folder}/seed-{seed}",
-    )
+        Cell(
+            variant=name, seed=seed, recipe=one, stages=stages(one), kin=kin[name],
+            folder=f"cells/{folders[name]}/seed-{seed}",
+        )
+        for seed, name, one in found
+    )  # fmt: skip
 
 
 def _stages(prints: Mapping[str, str], split: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from wakekit.judge_stage import calibrated_stream, fitted_calibrator, probabilit
 from wakekit.operating import check
 from wakekit.recipe import Recipe
 from wakekit.score_stage import SplitScores
-from wakekit.sweep import Curve, sweep
+from wakekit.sweep import SWEPT_FA_PER_HOUR, Curve, sweep
 from wakekit.tree import save_tree
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from wakekit.data import ClipScores, FloatArray, IntArray
 
 EVIDENCE = "evidence.safetensors"
-_SWEPT_FA_PER_HOUR = 100.0
 # Thresholds that give so many times the target's false accepts, and so many more, may come up when audio is resampled.
 _TIMES, _MORE = 4, 20
 
@@ -102,7 +101,7 @@ class _Bench:
                 streams,
                 self.scores.keyword,
                 tolerance=target.tolerance_seconds,
-                max_fa_per_hour=max(_SWEPT_FA_PER_HOUR, 2 * _TIMES * target.fa_per_hour),
+                max_fa_per_hour=max(SWEPT_FA_PER_HOUR, 2 * _TIMES * target.fa_per_hour),
                 deal=lambda *_: self.judged.dealt,
             )
             for setting in settings_of(self.recipe["detector"], target.search)

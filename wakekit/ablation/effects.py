@@ -137,6 +137,11 @@ def same(kind: Kind, variants: Mapping[str, float], samples: Samples, seeds: Seq
     )
 
 
+def alike(one: Evidence, other: Evidence) -> bool:
+    """Tell whether two cells have the very same to be judged by: scores, counts and probabilities."""
+    return all(_equal(KINDS[name], one, other) for name in ("miss-rate", "brier"))
+
+
 def _equal(kind: Kind, one: Evidence, other: Evidence) -> bool:
     if one is other:
         return True

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import numpy as np
 
 from wakekit.ablation.cells import Cell, ablation_fingerprint
 from wakekit.ablation.collect import EVIDENCE
+from wakekit.ablation.effects import alike
 from wakekit.ablation.evidence import Evidence, read_evidence
 from wakekit.ablation.factors import terms
 from wakekit.ablation.plan import shared
@@ -135,23 +135,10 @@ def _differing(first: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
 def _identical(base: Mapping[int, Evidence], other: Mapping[int, Evidence]) -> bool:
     """Say whether a variant gave the very scores and counts of the recipe with every seed that both have."""
     common = [seed for seed in base if seed in other]
-    return bool(common) and all(_same(base[seed], other[seed]) for seed in common)
-
-
-def _same(first: Any, other: Any) -> bool:  # noqa: ANN401
-    """Say whether two values of evidence are equal, what they were made of aside."""
-    if isinstance(first, np.ndarray):
-        return first.shape == other.shape and bool((first == other).all())
-    if isinstance(first, tuple) and len(first) == len(other):
-        return all(_same(a, b) for a, b in zip(first, other, strict=True))
-    if attrs.has(type(first)):
-        names = [field.name for field in attrs.fields(type(first)) if field.name not in _NOT_COMPARED]
-        return all(_same(getattr(first, name), getattr(other, name)) for name in names)
-    return bool(first == other)
+    return bool(common) and all(alike(base[seed], other[seed]) for seed in common)
 
 
 _NAMED = 5
-_NOT_COMPARED = {"train_seconds", "score_seconds", "dev_loss"}
 
 
 def _record(one: State, evidence: Evidence | None, recipe: Recipe) -> CellRecord:

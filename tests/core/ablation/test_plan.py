@@ -397,3 +397,13 @@ def test_the_median_is_of_what_is_finished(tmp_path: Path) -> None:
         found = plan([made("", 0, {"train": "a"}, {"train": "k"})], tmp_path)
         assert found.seconds == statistics.median(took[:number])
         assert found.training.time_basis == (Basis(kind="same", estimates=1, finished=number),)
+
+
+def test_the_files_of_a_corpus_are_looked_at_once(recipe_file: Path, tmp_path: Path) -> None:
+    """However many variants and seeds there are, what they all name is listed and read once."""
+    found = loaded(recipe_file, AFTER_TRAINING)
+    kind, asked = type(found["corpus"]), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "files", lambda corpus: asked.append(corpus.path) or [corpus.path], raising=False)
+        assert len(cells(found, tmp_path, remember=False)) > 4
+    assert len(asked) == 1
