@@ -9,13 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-import soundfile
+from wakekit.testing.chirps import RATE, chirp, write_corpus
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-RATE = 16000
 TINY = """
 seed = 3
 threads = 1
@@ -92,30 +90,6 @@ class Answer:
 
 
 Typed = Callable[..., Answer]
-
-
-def chirp(rng: np.random.Generator, *, up: bool, seconds: float = 0.4) -> np.ndarray:
-    """Return a tone that rises (the keyword) or falls, with some noise."""
-    time = np.arange(int(seconds * RATE)) / RATE
-    low, high = rng.uniform(300, 500), rng.uniform(1500, 2500)
-    start, end = (low, high) if up else (high, low)
-    tone = np.sin(2 * np.pi * (start * time + (end - start) * time**2 / (2 * seconds)))
-    return (0.3 * tone + 0.01 * rng.standard_normal(len(time))).astype(np.float32)
-
-
-def write_corpus(folder: Path, *, speakers: int = 24) -> Path:
-    """Write positive/, negative/ and background/ recordings of many speakers."""
-    rng = np.random.default_rng(0)
-    for pool in ("positive", "negative", "background"):
-        (folder / pool).mkdir(parents=True)
-    for speaker in range(speakers):
-        for take in range(2):
-            for pool, up in (("positive", True), ("negative", False)):
-                path = folder / pool / f"s{speaker:02d}_{take}.wav"
-                soundfile.write(path, chirp(rng, up=up), RATE, subtype="PCM_16")
-        noise = 0.05 * rng.standard_normal(RATE).astype(np.float32)
-        soundfile.write(folder / "background" / f"s{speaker:02d}_n.wav", noise, RATE, subtype="PCM_16")
-    return folder
 
 
 def wakekit(

@@ -32,6 +32,7 @@ class Beta:
     """
 
     repairs_prior: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
 
     smoothing: bool = option(
         True,  # noqa: FBT003

@@ -39,6 +39,7 @@ class Isotonic:
     """
 
     repairs_prior: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
 
     tilt: float = option(
         0.001, at_least=0, below=1, help="weight of the rising function that keeps pooled scores in order; 0 is plain"

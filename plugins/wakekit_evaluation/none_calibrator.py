@@ -17,6 +17,7 @@ class NoCalibration:
     """Take the network's log-odds at their word."""
 
     repairs_prior: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
 
     def build(self) -> nn.Module:
         """Return a module that has nothing to fit."""

@@ -25,6 +25,7 @@ class Platt:
     """
 
     repairs_prior: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
 
     smoothing: bool = option(
         True,  # noqa: FBT003

@@ -28,6 +28,7 @@ class Temperature:
     """Divide log-odds by the temperature that makes dev most likely."""
 
     repairs_prior: ClassVar[bool] = False
+    monotone: ClassVar[bool] = True
 
     def build(self) -> nn.Module:
         """Return the module, at temperature 1 until fitted."""

@@ -1,0 +1,139 @@
+"""The checks of exporters catch what they are there for; the good one here writes its weights alone."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.testing.support import failures_on
+from wakekit import option
+from wakekit.testing.kinds.exporter import _shipped
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+    from wakekit.shipped import Shipped
+
+
+@attrs.frozen
+class Good:
+    """Weights as safetensors, for a program that knows the modules."""
+
+    tolerance: float = option(1e-5, above=0, at_most=1, help="largest difference")
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write the weights."""
+        save_file({name: value.clone() for name, value in shipped.state_dict().items()}, folder / "weights.safetensors")
+        return folder / "weights.safetensors"
+
+    def load(self, path: Path) -> Callable[[Tensor], Tensor]:
+        """Run the modules with the weights."""
+        found = _shipped()
+        found.load_state_dict(load_file(path))
+        return found.probabilities
+
+
+@attrs.frozen
+class Rounded(Good):
+    """Loses digits."""
+
+    def load(self, path: Path) -> Callable[[Tensor], Tensor]:
+        """Run it with two digits."""
+        good = Good().load(path)
+        return lambda audio: good(audio).round(decimals=2)
+
+
+@attrs.frozen
+class Placeholder(Good):
+    """Was never run (T34)."""
+
+    def load(self, _path: Path) -> Callable[[Tensor], Tensor]:
+        """Give nothing."""
+        return lambda audio: torch.zeros(len(audio), dtype=torch.float64)
+
+
+@attrs.frozen
+class Joint(Good):
+    """Looks at all rows together."""
+
+    def load(self, path: Path) -> Callable[[Tensor], Tensor]:
+        """Run it on the mean of the rows."""
+        good = Good().load(path)
+        return lambda audio: good(audio + audio.mean(dim=0))
+
+
+@attrs.frozen
+class Homesick(Good):
+    """Remembers where the file was."""
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write the place of the weights."""
+        (folder / "place.txt").write_text(str(super(Homesick, self).export(shipped, folder)))
+        return folder / "place.txt"
+
+    def load(self, path: Path) -> Callable[[Tensor], Tensor]:
+        """Follow it."""
+        return Good().load(Path(path.read_text()))
+
+
+@attrs.frozen
+class Pickled(Good):
+    """Writes a pickle (T33)."""
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write it."""
+        path = folder / "model.bin"
+        path.write_bytes(pickle.dumps({name: value.tolist() for name, value in shipped.state_dict().items()}))
+        return path
+
+
+@attrs.frozen
+class Zipped(Good):
+    """Writes what torch.save writes, which holds a pickle (T33)."""
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write it."""
+        torch.save(shipped.state_dict(), folder / "model.pt")
+        return folder / "model.pt"
+
+
+@attrs.frozen
+class Training(Good):
+    """Leaves the modules in training."""
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write it."""
+        path = super(Training, self).export(shipped, folder)
+        shipped.train()
+        return path
+
+
+def test_a_good_one_passes(tmp_path: Path) -> None:
+    """No false alarm."""
+    assert failures_on("exporter", Good, tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("cls", "check", "words"),
+    [
+        (Rounded, "output-is-eager", "differs by"),
+        (Placeholder, "output-is-eager", "differs by"),
+        (Joint, "any-number-of-windows", "1 at once"),
+        (Homesick, "file-is-enough", "weights.safetensors"),
+        (Pickled, "nothing-is-pickled", "model.bin is, or holds, a pickle"),
+        (Zipped, "nothing-is-pickled", "model.pt is, or holds, a pickle"),
+        (Training, "modules-untouched", "in training mode"),
+    ],
+)
+def test_a_broken_one_is_caught(tmp_path: Path, cls: type, check: str, words: str) -> None:
+    """Each mistake fails the check that is meant for it."""
+    found = failures_on("exporter", cls, tmp_path, only=[check])
+    assert words in found.get(check, "passed"), found

@@ -1,0 +1,80 @@
+"""What other processes, with other hash seeds, make of the same components and of the plugins that list them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SEEDS = ("0", "4711")
+_SCRIPT = """
+import importlib, json, sys
+modules, tables = json.load(sys.stdin)
+imports, prints = {}, {}
+for module in modules:
+    before = set(sys.modules)
+    try:
+        importlib.import_module(module)
+    except BaseException:
+        pass
+    imports[module] = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
+from pathlib import Path
+from wakekit.fingerprint import Contents, component_fingerprint
+from wakekit.recipe import build_component
+from wakekit.registry import installed
+registry, contents = installed(), Contents(Path("/nonexistent/memory"), keep=False)
+for label, (kind, table) in tables.items():
+    try:
+        value = build_component(registry, kind, table).value
+        prints[label] = component_fingerprint(value, registry, contents)
+    except Exception as error:
+        prints[label] = f"{type(error).__name__}: {error}"
+print()
+print(json.dumps({"imports": imports, "prints": prints}))
+"""
+
+
+@attrs.frozen(eq=False)
+class Elsewhere:
+    """Answers of other processes, asked once for all components: `tables` maps labels to kind and table."""
+
+    tables: Mapping[str, tuple[str, Mapping[str, Any]]]
+    modules: tuple[str, ...]
+
+    @property
+    def fingerprints(self) -> tuple[Mapping[str, str], ...]:
+        """What each process fingerprints each component with, by label."""
+        return tuple(answer["prints"] for answer in self._answers)
+
+    @property
+    def imports(self) -> Mapping[str, list[str]]:
+        """Which packages importing each plugin's own module brings in, by module."""
+        found: Mapping[str, list[str]] = self._answers[0]["imports"]
+        return found
+
+    @functools.cached_property
+    def _answers(self) -> tuple[Mapping[str, Any], ...]:
+        question = json.dumps([self.modules, self.tables], default=str)
+        with ThreadPoolExecutor() as pool:
+            return tuple(pool.map(functools.partial(_asked, question), _SEEDS))
+
+
+def _asked(question: str, hash_seed: str) -> Mapping[str, Any]:
+    env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(  # noqa: S603 - this interpreter with a script of our own
+        [sys.executable, "-c", _SCRIPT], input=question, env=env, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise AssertionError(f"another process failed: {done.stderr.strip().splitlines()[-1:]}")
+    # A plugin may print while it is imported; the answer is the last line.
+    found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found

@@ -1,0 +1,146 @@
+"""`pytest --wakekit NAME`: every conformance check on every component of an installed plugin as a test of its own.
+
+Imports nothing but pytest until the option is used, because pytest loads it in every project where wakekit is
+installed.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from wakekit.testing.conformance import Conformance, Outcome, Task
+    from wakekit.testing.tally import Tally
+
+_PROPERTY = "wakekit"
+_KIT: pytest.StashKey[_Kit] = pytest.StashKey()
+
+
+class _Kit:
+    """What one run of pytest knows of the checks: the tasks, and the outcomes that its reports brought."""
+
+    def __init__(self, conformance: Conformance, folder: tempfile.TemporaryDirectory[str]) -> None:
+        self.conformance, self.folder = conformance, folder
+        self.outcomes: list[Outcome] = []
+
+    def tally(self) -> Tally:
+        """Return what the run came to."""
+        from wakekit.testing.tally import Tally  # noqa: PLC0415
+
+        components = dict.fromkeys(task.subject.label for task in self.conformance.tasks)
+        return Tally(tuple(components), tuple(self.outcomes))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--wakekit`."""
+    parser.getgroup("wakekit").addoption(
+        "--wakekit",
+        action="append",
+        default=[],
+        metavar="PLUGIN",
+        help="also run wakekit's conformance checks over this installed plugin, or its distribution (repeatable)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Find the plugins' components and the checks that concern them."""
+    names = config.getoption("--wakekit")
+    if not names:
+        return
+    from wakekit.errors import WakekitError  # noqa: PLC0415
+    from wakekit.testing.conformance import prepare  # noqa: PLC0415
+    from wakekit.testing.declared import read_declared  # noqa: PLC0415
+
+    folder = tempfile.TemporaryDirectory(prefix="wakekit-")
+    try:
+        conformance = prepare(names, read_declared(config.rootpath / "pyproject.toml"), Path(folder.name))
+        tasks = conformance.tasks
+    except WakekitError as error:
+        folder.cleanup()
+        raise pytest.UsageError(str(error)) from error
+    if not tasks:
+        raise pytest.UsageError("no check concerns any component")
+    kit = config.stash[_KIT] = _Kit(conformance, folder)
+    config.pluginmanager.register(_Gatherer(kit), "wakekit-conformance")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove what components wrote."""
+    if _KIT in config.stash:
+        config.stash[_KIT].folder.cleanup()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Add a test for each check of each component."""
+    if _KIT in config.stash:
+        kit = config.stash[_KIT]
+        items += [CheckItem.from_parent(session, name=f"wakekit:{task.key}", task=task, kit=kit)
+                  for task in kit.conformance.tasks]
+
+
+class CheckItem(pytest.Item):
+    """One check of one component."""
+
+    def __init__(self, *, task: Task, kit: _Kit, **given: Any) -> None:  # noqa: ANN401
+        super().__init__(**given)
+        self.task, self.kit = task, kit
+
+    def runtest(self) -> None:
+        """Carry the check out."""
+        outcome = self.kit.conformance.outcome(self.task)
+        told = {"component": outcome.component, "check": outcome.check, "state": outcome.state, "reason": outcome.reason}
+        self.user_properties.append((_PROPERTY, json.dumps(told)))
+        if outcome.state == "skipped":
+            pytest.skip(outcome.reason)
+        if outcome.state == "failed as expected":
+            pytest.xfail(outcome.reason)
+        if outcome.state == "failed":
+            raise _FailedError(outcome.reason)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:  # noqa: ANN401
+        """Return why the check failed, in one sentence and with what it holds."""
+        if isinstance(excinfo.value, _FailedError):
+            return f"{excinfo.value}\n({self.task.check.help})"
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Return where the check comes from, for the heading of its failure."""
+        return self.path, None, self.task.key
+
+
+class _FailedError(Exception):
+    pass
+
+
+class _Gatherer:
+    """Gathers outcomes from reports, which also come from the worker processes of pytest-xdist."""
+
+    def __init__(self, kit: _Kit) -> None:
+        self.kit = kit
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep what a check came to."""
+        from wakekit.testing.conformance import Outcome  # noqa: PLC0415
+
+        if report.when == "call":
+            told = [json.loads(str(value)) for name, value in report.user_properties if name == _PROPERTY]
+            self.kit.outcomes += [Outcome(**one) for one in told]
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail where fewer checks ran than a kind's minimum."""
+        if self.kit.tally().shortfalls and not hasattr(session.config, "workerinput"):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Tell how many checks ran on each component."""
+        tally = self.kit.tally()
+        terminalreporter.section("wakekit conformance")
+        terminalreporter.line(tally.text())
+        for line in tally.shortfalls:
+            terminalreporter.line(f"too few checks: {line}", red=True)

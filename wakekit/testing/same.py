@@ -1,0 +1,105 @@
+"""Compare everything that a verb gave, and watch the caller's random state."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def assert_same(found: Any, expected: Any, *, tolerance: float = 0.0, where: str = "result") -> None:  # noqa: ANN401
+    """Raise AssertionError where two answers differ, by more than `tolerance` of the larger one's size for numbers.
+
+    Tensors are compared on the CPU; NaN equals NaN.
+    """
+    found, expected = _plain(found), _plain(expected)
+    if isinstance(expected, np.ndarray):
+        _same_arrays(found, expected, tolerance, where)
+    elif isinstance(expected, Mapping):
+        if not isinstance(found, Mapping) or set(found) != set(expected):
+            raise AssertionError(f"{where}: expected the keys {sorted(map(str, expected))}, got {_keys(found)}")
+        for key, item in expected.items():
+            assert_same(found[key], item, tolerance=tolerance, where=f"{where}.{key}")
+    elif isinstance(expected, Sequence) and not isinstance(expected, (str, bytes)):
+        if not isinstance(found, Sequence) or len(found) != len(expected):
+            raise AssertionError(f"{where}: expected {len(expected)} items, got {found!r:.80}")
+        for place, item in enumerate(expected):
+            assert_same(found[place], item, tolerance=tolerance, where=f"{where}[{place}]")
+    elif found != expected:
+        raise AssertionError(f"{where}: expected {expected!r:.120}, got {found!r:.120}")
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Return tensors and numbers as arrays, attrs values as dicts."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu").numpy() if value.dtype != torch.bfloat16 else value.detach().float().numpy()
+    if isinstance(value, (float, np.number)) and not isinstance(value, bool):
+        return np.asarray(value)
+    if attrs.has(type(value)):
+        return attrs.asdict(value, recurse=False)
+    return value
+
+
+def _keys(found: object) -> object:
+    return sorted(map(str, found)) if isinstance(found, Mapping) else f"{found!r:.80}"
+
+
+def _same_arrays(found: Any, expected: np.ndarray, tolerance: float, where: str) -> None:  # noqa: ANN401
+    found = np.asarray(found)
+    if found.shape != expected.shape or (expected.size and found.dtype.kind != expected.dtype.kind):
+        told = f"{expected.dtype} {list(expected.shape)}, got {found.dtype} {list(found.shape)}"
+        raise AssertionError(f"{where}: expected {told}")
+    if expected.dtype.kind in "fc" and tolerance:
+        size = float(np.max(np.abs(expected[np.isfinite(expected)]), initial=1.0))
+        good = np.allclose(found, expected, rtol=0, atol=tolerance * size, equal_nan=True)
+        apart = np.nanmax(np.abs(found - expected), initial=0.0)
+        if not good:
+            raise AssertionError(f"{where}: differs by {apart:.3g}, expected at most {tolerance * size:.3g}")
+    elif not np.array_equal(found, expected, equal_nan=expected.dtype.kind in "fc"):
+        apart = int(np.sum(found != expected))
+        raise AssertionError(f"{where}: {apart} of {expected.size} values differ")
+
+
+@contextmanager
+def untouched(what: str) -> Iterator[None]:
+    """Raise AssertionError where the global random state of Python, NumPy or torch is not as it was."""
+    before = _states()
+    yield
+    touched = [name for name, state in _states().items() if state != before[name]]
+    if touched:
+        raise AssertionError(f"{what} draws from, or seeds, the global random state of {' and '.join(touched)}")
+
+
+def _states() -> dict[str, Any]:
+    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - the state that is not to be touched
+    states = {
+        "random": random.getstate(),
+        "numpy.random": (kind, bytes(keys), *rest),
+        "torch": torch.get_rng_state().numpy().tobytes(),
+    }
+    if torch.cuda.is_initialized():
+        states["torch.cuda"] = tuple(state.numpy().tobytes() for state in torch.cuda.get_rng_state_all())
+    return states
+
+
+@contextmanager
+def other_global_seed(seed: int) -> Iterator[None]:
+    """Let the global random states be others within, and as they were after."""
+    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    with torch.random.fork_rng(enabled=True):
+        random.seed(seed)
+        np.random.seed(seed)  # noqa: NPY002
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(legacy)  # noqa: NPY002
