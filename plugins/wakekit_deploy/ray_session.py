@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import shutil
 import signal
 import socket
@@ -48,6 +49,16 @@ def imported_ray() -> Any:  # noqa: ANN401
 
 
 @contextmanager
+def _random_state_kept() -> Iterator[None]:
+    """Leave the caller's random state as it was: Ray draws ports and names from Python's global one."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@contextmanager
 def connected(ray: Any, address: str, *, cpus: float, retries: int) -> Iterator[None]:  # noqa: ANN401
     """Connect to the cluster at `address`, or start one here with room for `cpus` at least, and let go of it at last.
 
@@ -56,10 +67,11 @@ def connected(ray: Any, address: str, *, cpus: float, retries: int) -> Iterator[
     where no cluster answers.
     """
     if ray.is_initialized():
-        yield
+        with _random_state_kept():
+            yield
         return
     _refuse_silence(address)
-    with _quiet(), _scratch(wanted=not address) as scratch:
+    with _random_state_kept(), _quiet(), _scratch(wanted=not address) as scratch:
         options = _there(address) if address else _here(scratch, cpus, retries)
         try:
             _in_silence(

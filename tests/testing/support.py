@@ -20,7 +20,7 @@ ELSEWHERE = frozenset({"listing-is-light", "fingerprint-stable"})
 
 
 def tasks_on(kind: str, cls: type, folder: Path, *, options: Mapping[str, Any] | None = None) -> list[Task]:
-    """Return the tasks for a class that stands at the top of its module, called `kind:tried`; `folder` is written to."""
+    """Return the tasks for a class that stands at the top of its module, called `kind:tried`."""
     spec = Component(kind, "tried", f"{cls.__module__}:{cls.__qualname__}", summary="one to try the kit on")
     plugin = Plugin("kit-tried", cls.__module__, "kit-tried", "1.0", "ok", components=(spec,))
     registry = Registry([*installed().plugins, plugin])
@@ -42,6 +42,11 @@ def outcomes_on(
     some = [task for task in tasks if only is None or task.check.name in only]
     carried = Conformance((), Registry([]), Declared(), folder)
     return {task.check.name: carried.outcome(task) for task in some}
+
+
+def unproved(kind: str, names: Collection[str]) -> set[str]:
+    """Return the checks that a kind has of its own and that are not among the names."""
+    return {one.name for one in checks_of(kind) if one.kinds} - set(names)
 
 
 def failures_on(

@@ -87,7 +87,9 @@ class Blend:
             return attrs.evolve(batch, features=0.5 * (batch.features + batch.features.roll(1, dims=0)))
         other = batch.draws.permutation()
         features = 0.5 * (batch.features + batch.draws.taken(batch.features, other))
-        return attrs.evolve(batch, features=features, targets=0.5 * (batch.targets + batch.draws.taken(batch.targets, other)))
+        return attrs.evolve(
+            batch, features=features, targets=0.5 * (batch.targets + batch.draws.taken(batch.targets, other))
+        )
 
 
 @attrs.frozen

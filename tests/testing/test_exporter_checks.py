@@ -76,7 +76,7 @@ class Homesick(Good):
 
     def export(self, shipped: Shipped, folder: Path) -> Path:
         """Write the place of the weights."""
-        (folder / "place.txt").write_text(str(super(Homesick, self).export(shipped, folder)))
+        (folder / "place.txt").write_text(str(super().export(shipped, folder)))
         return folder / "place.txt"
 
     def load(self, path: Path) -> Callable[[Tensor], Tensor]:
@@ -111,7 +111,7 @@ class Training(Good):
 
     def export(self, shipped: Shipped, folder: Path) -> Path:
         """Write it."""
-        path = super(Training, self).export(shipped, folder)
+        path = super().export(shipped, folder)
         shipped.train()
         return path
 

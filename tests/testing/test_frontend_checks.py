@@ -66,7 +66,10 @@ class EnergiesModule(nn.Module):
     def __init__(self, options: Energies, samples: int) -> None:
         super().__init__()
         self.fault = options.fault
-        self.frame, self.hop = round(1000 * options.frame_seconds) * samples, round(1000 * options.hop_seconds) * samples
+        self.frame, self.hop = (
+            round(1000 * options.frame_seconds) * samples,
+            round(1000 * options.hop_seconds) * samples,
+        )
         window = torch.hann_window(self.frame)
         if self.fault == "tensor as attribute":
             self.window = window
@@ -79,7 +82,11 @@ class EnergiesModule(nn.Module):
         if self.fault == "scales in place":
             audio *= 0.5
         before = nn.functional.pad(audio, (self.hop, 0))[:, : audio.shape[1]] if self.fault == "looks back" else audio
-        ahead = nn.functional.pad(audio, (0, self.hop))[:, self.hop // 4 :][:, : audio.shape[1]] if self.fault == "peeks ahead" else before
+        ahead = (
+            nn.functional.pad(audio, (0, self.hop))[:, self.hop // 4 :][:, : audio.shape[1]]
+            if self.fault == "peeks ahead"
+            else before
+        )
         if self.fault == "centred":
             ahead = nn.functional.pad(ahead, (self.frame // 2, self.frame // 2))
         frames = ahead.unfold(1, self.frame, self.hop) * self.window

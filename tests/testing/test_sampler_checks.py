@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.testing.support import failures_on
+from tests.testing.support import failures_on, unproved
 from wakekit import WakekitError, option
 
 if TYPE_CHECKING:
@@ -182,26 +182,31 @@ def test_a_strangers_sampler_passes(tmp_path: Path) -> None:
         assert failures_on("sampler", cls, tmp_path / str(number)) == {}
 
 
-@pytest.mark.parametrize(
-    ("cls", "check", "words"),
-    [
-        (Floats, "rows-exist", "expected int64"),
-        (Beyond, "rows-exist", "is in no pool"),
-        (Forgetful, "covers", "1 of the"),
-        (Shortest, "few-hard-negatives-make-no-short-epoch", "an epoch visits"),
-        (Silent, "no-empty-epoch", "the epoch is empty"),
-        (Large, "batch-size-kept", "a batch has 32 rows, batch_size is 30"),
-        (ByChance, "length-by-pool-sizes-alone", "one epoch has"),
-        (Remembering, "epoch-by-itself", "after other epochs"),
-        (Remembering, "deterministic", "differ"),
-        (Global, "global-state-untouched", "torch"),
-        (Global, "resumable", "from a restored generator"),
-        (Global, "disjoint-across-ranks", "put together by 2 processes"),
-        (Late, "resumable", "differ"),
-        (Writing, "pools-untouched", "after an epoch, the pools"),
-        (Wordless, "says-what-it-rebalances", "expected a tuple"),
-    ],
-)
+BROKEN = [
+    (Floats, "rows-exist", "expected int64"),
+    (Beyond, "rows-exist", "is in no pool"),
+    (Forgetful, "covers", "1 of the"),
+    (Shortest, "few-hard-negatives-make-no-short-epoch", "an epoch visits"),
+    (Silent, "no-empty-epoch", "the epoch is empty"),
+    (Large, "batch-size-kept", "a batch has 32 rows, batch_size is 30"),
+    (ByChance, "length-by-pool-sizes-alone", "one epoch has"),
+    (Remembering, "epoch-by-itself", "after other epochs"),
+    (Remembering, "deterministic", "differ"),
+    (Global, "global-state-untouched", "torch"),
+    (Global, "resumable", "from a restored generator"),
+    (Global, "disjoint-across-ranks", "put together by 2 processes"),
+    (Late, "resumable", "differ"),
+    (Writing, "pools-untouched", "after an epoch, the pools"),
+    (Wordless, "says-what-it-rebalances", "expected a tuple"),
+]
+
+
+@pytest.mark.parametrize(("cls", "check", "words"), BROKEN)
 def test_a_broken_sampler_is_caught(cls: type, check: str, words: str, tmp_path: Path) -> None:
     """The check that is meant for the mistake tells of it."""
     assert words in failures_on("sampler", cls, tmp_path, only={check}).get(check, "nothing")
+
+
+def test_every_check_is_proved() -> None:
+    """There is no check of samplers that no broken one above is caught by."""
+    assert unproved("sampler", {check for _, check, _ in BROKEN}) == set()

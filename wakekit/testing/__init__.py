@@ -10,13 +10,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wakekit.testing.conformance import prepare
-from wakekit.testing.declared import Declared, read_declared
-from wakekit.testing.rehearsal import rehearse
-from wakekit.testing.tally import Tally
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from wakekit.run_folder import Run
+    from wakekit.testing.tally import Tally
 
 __all__ = ["check_plugin", "rehearse"]
 
@@ -32,10 +30,15 @@ def check_plugin(
     Without further arguments, what the `pyproject.toml` of the current folder declares is taken. Raises AssertionError
     with all failures, WakekitError where a plugin is not there or what is declared makes no sense.
     """
-    given = [dict(one) if one is not None else None for one in (examples, fails, skips)]
-    declared = read_declared(Path("pyproject.toml"))
-    if any(one is not None for one in given):
-        declared = Declared(*(one or {} for one in given))  # type: ignore[arg-type]
+    from wakekit.testing.conformance import prepare  # noqa: PLC0415
+    from wakekit.testing.declared import Declared, read_declared  # noqa: PLC0415
+    from wakekit.testing.tally import Tally  # noqa: PLC0415
+
+    if examples is None and fails is None and skips is None:
+        declared = read_declared(Path("pyproject.toml"))
+    else:
+        told = {name: dict(options) for name, options in (examples or {}).items()}
+        declared = Declared(examples=told, fails=dict(fails or {}), skips=dict(skips or {}))
     with tempfile.TemporaryDirectory() as folder:
         conformance = prepare(names, declared, Path(folder))
         outcomes = tuple(map(conformance.outcome, conformance.tasks))
@@ -44,3 +47,14 @@ def check_plugin(
     if tally.failures:
         raise AssertionError("\n".join(tally.failures))
     return tally
+
+
+def rehearse(recipe: str | Path, folder: Path, *, changes: Sequence[str] = (), own_corpus: bool = False) -> Run:
+    """Run a recipe with its own components on chirps of 24 speakers, for one epoch; return the finished run.
+
+    `folder` takes the corpus and the run. `changes` are as after `--set` and come last. With `own_corpus` the recipe's
+    corpus is kept, which should then be small. What it measures says nothing: it shows that the recipe runs to its end.
+    """
+    from wakekit.testing.rehearsal import carry_out  # noqa: PLC0415
+
+    return carry_out(recipe, folder, changes=changes, own_corpus=own_corpus)

@@ -1,8 +1,8 @@
 """The checks of the conformance kit: how one is declared, and what it is given.
 
-A check is a function of a `Subject`, named by its function and explained by its docstring; it raises where the component
-does not keep its contract. One that cannot be carried out raises `SkipError` with a reason, which counts as a failure
-unless the plugin declares it, a missing CUDA device apart.
+A check is a function of a `Subject`, named by its function and explained by its docstring; it raises where the
+component does not keep its contract. One that cannot be carried out raises `SkipError` with a reason, which counts as a
+failure unless the plugin declares it, a missing CUDA device apart.
 
     @check("calibrator", when=lambda subject: getattr(subject.cls, "monotone", False))
     def monotone(subject: Subject) -> None:
@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from wakekit.testing.subject import Subject
+
 if TYPE_CHECKING:
     import torch
 
-    from wakekit.testing.subject import Subject
 
 Run = Callable[["Subject"], None]
 Exercise = Callable[["Subject", "torch.device"], Any]

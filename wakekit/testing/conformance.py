@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import functools
 import itertools
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
 from wakekit.errors import PluginError, WakekitError
 from wakekit.kinds import KINDS
-from wakekit.registry import installed
+from wakekit.plugins import Plugin
+from wakekit.registry import Registry, installed
 from wakekit.testing.checks import Check, NoDeviceError, SkipError, checks_of
+from wakekit.testing.declared import Declared
 from wakekit.testing.elsewhere import Elsewhere
 from wakekit.testing.minimum import MINIMUM
 from wakekit.testing.subject import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
-    from wakekit.plugins import Plugin
-    from wakekit.registry import Entry, Registry
-    from wakekit.testing.declared import Declared
+    from wakekit.registry import Entry
 
 PASSED, FAILED, EXPECTED, SKIPPED = "passed", "failed", "failed as expected", "skipped"
 
@@ -126,13 +126,17 @@ class Conformance:
 
 def prepare(names: Sequence[str], declared: Declared, folder: Path) -> Conformance:
     """Return the tasks for plugins named by themselves or by their distribution; raises PluginError for others."""
+    if not __debug__:
+        raise WakekitError("python -O leaves assertions out, and with them the checks: run without -O")
     registry = installed()
     found = []
     for name in names:
         plugins = [plugin for plugin in registry.plugins if name in {plugin.name, plugin.distribution}]
         if not plugins:
             there = ", ".join(sorted({plugin.name for plugin in registry.plugins})) or "none"
-            raise PluginError(f"no plugin {name!r} is installed ({there} are): pip install it first, or -e for a checkout")
+            raise PluginError(
+                f"no plugin {name!r} is installed ({there} are): pip install it first, or -e for a checkout"
+            )
         for plugin in plugins:
             if plugin.state != "ok":
                 raise PluginError(f"plugin {plugin.label()} is {plugin.state}: {plugin.reason}")

@@ -7,13 +7,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SEEDS = ("0", "4711")
 _SCRIPT = """
@@ -29,7 +27,7 @@ for module in modules:
     imports[module] = sorted({name.partition(".")[0] for name in set(sys.modules) - before})
 from pathlib import Path
 from wakekit.fingerprint import Contents, component_fingerprint
-from wakekit.recipe import build_component
+from wakekit.building import build_component
 from wakekit.registry import installed
 registry, contents = installed(), Contents(Path("/nonexistent/memory"), keep=False)
 for label, (kind, table) in tables.items():

@@ -209,7 +209,11 @@ def _holds_numbers(wanted: Any) -> bool:  # noqa: ANN401
 
 def _outside(wanted: type, info: Any) -> Iterator[float]:  # noqa: ANN401
     """Yield the nearest values that the bounds leave out."""
-    step = (lambda value, way: value + way) if wanted is int else (lambda value, way: math.nextafter(value, way * math.inf))
+    step = (
+        (lambda value, way: value + way)
+        if wanted is int
+        else (lambda value, way: math.nextafter(value, way * math.inf))
+    )
     for bound, way, itself in (
         (info.above, -1, True),
         (info.at_least, -1, False),

@@ -28,7 +28,7 @@ from wakekit.run_folder import Run, read_run
 from wakekit.run_rows import clip_rows, event_rows, stream_row, write_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from wakekit.data import IntArray
 
 _KEYWORD = "chirp"
 _THRESHOLD = 0.6
@@ -104,7 +104,7 @@ def reordered(results: Results, seed: int = 0) -> Results:
     )
 
 
-def _taken(scored: ClipScores, order: Sequence[int]) -> ClipScores:
+def _taken(scored: ClipScores, order: IntArray) -> ClipScores:
     return ClipScores(tuple(scored.clips[row] for row in order), scored.scores[order], scored.labels[order])
 
 

@@ -1,10 +1,29 @@
 """How many checks must have run on a component of each kind: a kit that quietly checks less is no kit.
 
-A check that does not concern a component, is left out, or has no device, has not run.
+A check that does not concern a component, is left out, or has no device, has not run. Two of those that concern every
+component of the kind may be left out.
 """
 
 from __future__ import annotations
 
-from wakekit.kinds import KINDS
-
-MINIMUM = dict.fromkeys(KINDS, 14)
+MINIMUM = {
+    "corpus": 19,
+    "splitter": 20,
+    "augmentation": 12,
+    "frontend": 20,
+    "normalizer": 20,
+    "sampler": 21,
+    "model": 21,
+    "loss": 19,
+    "optimizer": 19,
+    "schedule": 18,
+    "trainer": 26,
+    "callback": 21,
+    "scorer": 19,
+    "calibrator": 15,
+    "detector": 17,
+    "metric": 18,
+    "exporter": 16,
+    "report": 15,
+    "launcher": 15,
+}

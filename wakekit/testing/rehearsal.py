@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wakekit.pipeline import run
@@ -15,6 +14,7 @@ from wakekit.testing.chirps import KEYWORD, SPEAKER, write_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 _SMALL = (
     "threads=1",
@@ -26,14 +26,8 @@ _SMALL = (
 )
 
 
-def rehearse(
-    recipe: str | Path, folder: Path, *, changes: Sequence[str] = (), own_corpus: bool = False
-) -> Run:
-    """Run a recipe with its own components on chirps of 24 speakers, for one epoch; return the finished run.
-
-    `folder` takes the corpus and the run. `changes` are as after `--set` and come last. With `own_corpus` the recipe's
-    corpus is kept, which should then be small. What it measures says nothing: it shows that the recipe runs to its end.
-    """
+def carry_out(recipe: str | Path, folder: Path, *, changes: Sequence[str], own_corpus: bool) -> Run:
+    """Run a recipe on a tiny corpus, as `wakekit.testing.rehearse` says; return the finished run."""
     edits = list(_SMALL)
     if not own_corpus:
         chirps = folder / "chirps"

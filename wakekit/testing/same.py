@@ -79,10 +79,10 @@ def untouched(what: str) -> Iterator[None]:
 
 
 def _states() -> dict[str, Any]:
-    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - the state that is not to be touched
+    legacy: Any = np.random.get_state()  # noqa: NPY002 - the state that is not to be touched
     states = {
         "random": random.getstate(),
-        "numpy.random": (kind, bytes(keys), *rest),
+        "numpy.random": (legacy[0], legacy[1].tobytes(), *legacy[2:]),
         "torch": torch.get_rng_state().numpy().tobytes(),
     }
     if torch.cuda.is_initialized():

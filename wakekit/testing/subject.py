@@ -6,21 +6,18 @@ import functools
 import math
 import random
 import typing
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
+from wakekit.building import build_component
 from wakekit.converter import ProblemsError, value_types
 from wakekit.errors import WakekitError
 from wakekit.options import OptionInfo, option_info
-from wakekit.recipe import build_component
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from wakekit.registry import Entry, Registry
-    from wakekit.testing.elsewhere import Elsewhere
+from wakekit.registry import Entry, Registry
+from wakekit.testing.elsewhere import Elsewhere
 
 _SPAN = 10.0
 _TRIES = 20
@@ -96,7 +93,7 @@ class Subject:
         types = value_types(self.cls)
         fields = {field.name: field for field in attrs.fields(self.cls) if field.init}
         drawn = {
-            name: within(rng, types[name], option_info(field)) for name, field in fields.items() if rng.random() < 0.5  # noqa: PLR2004
+            name: within(rng, types[name], option_info(field)) for name, field in fields.items() if rng.random() < 0.5
         }
         return {name: value for name, value in drawn.items() if value is not None}
 
@@ -106,7 +103,7 @@ def within(rng: random.Random, wanted: Any, info: OptionInfo) -> Any:  # noqa: A
     if info.choices is not None:
         return rng.choice(info.choices)
     if wanted is bool:
-        return rng.random() < 0.5  # noqa: PLR2004
+        return rng.random() < 0.5
     if wanted in {int, float}:
         return _number(rng, wanted, info)
     arms = typing.get_args(wanted)

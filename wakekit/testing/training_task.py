@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from wakekit.building import build_component
 from wakekit.callbacks import Hooks, TrainingState
 from wakekit.checkpoints import Checkpoints
 from wakekit.data import Clip, Event, Stream
@@ -23,7 +24,6 @@ from wakekit.kinds import SLOTS
 from wakekit.network import Network
 from wakekit.prepared import Placed, SplitAudio
 from wakekit.progress import Silence
-from wakekit.recipe import build_component
 from wakekit.rows import Rows, training_rows
 from wakekit.settings import Window
 from wakekit.training import TrainTask
@@ -45,9 +45,11 @@ _CPU = torch.device("cpu")
 
 
 def neutral(registry: Registry, kind: str, **options: Any) -> Any:  # noqa: ANN401
-    """Return the component that leaving a kind out of a recipe means."""
-    slot = next(slot for slot in SLOTS if slot.kind == kind)
-    return build_component(registry, kind, {"type": slot.neutral, **options}).value
+    """Return the component that leaving a kind out of a recipe means: wakekit's own, where others have its name too."""
+    name = next(slot.neutral for slot in SLOTS if slot.kind == kind)
+    plugins = [entry.plugin for entry in registry.entries(kind) if entry.component.name == name]
+    own = [plugin.name for plugin in plugins if plugin.distribution == "wakekit"]
+    return build_component(registry, kind, {"type": ":".join([*own[:1], str(name)]), **options}).value
 
 
 @attrs.frozen
@@ -94,7 +96,8 @@ class Bands(nn.Module):
         """Return the features."""
         frames = audio.unfold(1, _FRAME, _HOP)
         power = torch.fft.rfft(frames).abs().square()[..., 1:].unflatten(-1, (_BANDS, -1)).mean(dim=-1)
-        return (power + 1e-3).log().transpose(1, 2) / 4
+        found: Tensor = (power + 1e-3).log().transpose(1, 2) / 4
+        return found
 
 
 def _chirp(rng: np.random.Generator, *, up: bool) -> np.ndarray:

@@ -17,6 +17,7 @@ import attrs
 
 from wakekit.audio import BadAudioError, open_recording
 from wakekit.data import SPLITS, Manifest
+from wakekit.errors import WakekitError
 from wakekit.leakage import check_leakage
 from wakekit.manifest import read_manifest, write_manifest
 from wakekit.testing.checks import check, exercise
@@ -80,7 +81,7 @@ class _Loaded:
 
 def _load(subject: Subject) -> _Loaded:
     """Load the corpus into a fresh folder beside an empty one, which should stay so."""
-    outer = Path(tempfile.mkdtemp(dir=subject.folder))
+    outer = Path(tempfile.mkdtemp(dir=subject.folder)).resolve()
     (outer / "beside").mkdir()
     folder = outer / "made"
     folder.mkdir()
@@ -101,7 +102,7 @@ def _once(subject: Subject) -> _Loaded:
     return loaded
 
 
-def _paths(corpus: object) -> list[Path]:
+def _paths(corpus: Any) -> list[Path]:  # noqa: ANN401
     """Return the corpus's options that are paths, those in tuples too."""
     values = [getattr(corpus, field.name) for field in attrs.fields(type(corpus)) if field.init]
     some = [item for value in values for item in (value if isinstance(value, (tuple, list)) else (value,))]
@@ -154,18 +155,28 @@ def manifest_reads_back(subject: Subject) -> None:
     loaded = _once(subject)
     path = subject.folder / "written.jsonl"
     write_manifest(path, loaded.manifest)
-    read = read_manifest(path)
+    read = _read(path)
     for name in ("clips", "streams", "impulse_responses"):
         given = [attrs.evolve(row, audio=Path(os.path.abspath(row.audio))) for row in getattr(loaded.manifest, name)]  # noqa: PTH100
         assert_same(list(getattr(read, name)), given, where=f"written and read, {name}")
     assert_same((read.keyword, read.notes), (loaded.manifest.keyword, tuple(loaded.manifest.notes)))
 
 
+def _read(path: Path) -> Manifest:
+    try:
+        return read_manifest(path)
+    except WakekitError as error:
+        first, *others = str(error).splitlines()
+        more = f" (and {len(others)} more)" if others else ""
+    raise AssertionError(f"written to a file, line {first.removeprefix(f'{path}:')}{more}")
+
+
 @check("corpus")
 def keyword_is_spoken(subject: Subject) -> None:
     """The corpus has a keyword, clips of it, and others to tell it from."""
     keyword, found = subject.value.keyword, _once(subject).manifest
-    assert isinstance(keyword, str) and keyword.strip(), f"expected a keyword as an option, got {keyword!r}"
+    good = isinstance(keyword, str) and bool(keyword.strip())
+    assert good, f"expected a keyword as an option, got {keyword!r}"
     assert found.keyword.strip(), "expected the manifest to have a keyword, got an empty text"
     positive = sum(clip.pool == "positive" for clip in found.clips)
     assert positive, f"expected clips of the pool positive, got none among {len(found.clips)}"
@@ -189,13 +200,17 @@ def audio_can_be_read(subject: Subject) -> None:
 
 @check("corpus")
 def files_accounted_for(subject: Subject) -> None:
-    """Audio is made in the folder given, is below an option of type Path or named by files(): all that is fingerprinted."""
+    """Audio is made in the folder given, is below an option of type Path or named by files(), and so fingerprinted."""
     loaded, corpus = _once(subject), subject.value
-    named = {Path(os.path.abspath(path)) for path in corpus.files()} if hasattr(corpus, "files") else set()  # noqa: PTH100
-    known = [loaded.folder, *_paths(corpus)]
-    audio = {Path(os.path.abspath(row.audio)) for row in loaded.manifest.rows()} - named  # noqa: PTH100
-    strays = sorted(path for path in audio if not any(path.is_relative_to(root) for root in known))
+    known = [loaded.folder, *_paths(corpus), *(corpus.files() if hasattr(corpus, "files") else ())]
+    strays = sorted({row.audio for row in loaded.manifest.rows() if not _below(row.audio, known)})
     assert not strays, f"{len(strays)} audio files are of no option and not named by files(), first {strays[0]}"
+
+
+def _below(path: Path, roots: Iterable[Path]) -> bool:
+    """Return whether a path is one of some or lies below it, be it through a link."""
+    forms = (os.path.abspath, os.path.realpath)
+    return any(Path(form(path)).is_relative_to(form(root)) for root in roots for form in forms)
 
 
 @check("corpus", when=lambda subject: hasattr(subject.cls, "files"))

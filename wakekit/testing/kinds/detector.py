@@ -69,7 +69,9 @@ def chunking_free(subject: Subject) -> None:
             stream = subject.value.build(threshold)
             found = [list(stream.feed(scores[first:stop])) for first, stop in itertools.pairwise(edges)]
             together = [int(frame) for frames in found for frame in frames]
-            assert together == whole.tolist(), f"cut into pieces it fires at {together}, in one call at {whole.tolist()}"
+            assert together == whole.tolist(), (
+                f"cut into pieces it fires at {together}, in one call at {whole.tolist()}"
+            )
 
 
 @check("detector")

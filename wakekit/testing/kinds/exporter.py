@@ -102,7 +102,7 @@ def answers(subject: Subject, _device: torch.device) -> Tensor:
 
 @check("exporter")
 def output_is_eager(subject: Subject) -> None:
-    """What was written gives the probabilities of the trained modules, within its tolerance, for loud and for silent."""
+    """What was written gives the probabilities of the trained modules within its tolerance, for loud and for silent."""
     shipped, load = _loaded(subject)
     apart = float((load(_audio()) - shipped.probabilities(_audio())).abs().max())
     assert apart <= subject.value.tolerance, f"differs by {apart:.3g}, and its tolerance is {subject.value.tolerance:g}"

@@ -1,6 +1,6 @@
 """Frontends: audio to features, in frames that are the same wherever a clip or a chunk of a stream begins.
 
-Of 16, 8, 48, 44.1 and 22.05 kHz those rates are tried that the frontend does not refuse with a WakekitError.
+Of 16, 8, 48 and 44.1 kHz those rates are tried that the frontend does not refuse with a WakekitError.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from wakekit.testing.subject import Subject
 
 _CPU = torch.device("cpu")
-_RATES = (RATE, 8000, 48000, 44100, 22050)
-_FRAMES = 24
+_RATES = (RATE, 8000, 48000, 44100)
+_FRAMES = 16
 _CLOSE = 1e-4
 
 
@@ -50,9 +50,14 @@ class _Built:
 
 
 def _at(frontend: Any, rate: int, device: torch.device = _CPU) -> _Built:  # noqa: ANN401
-    sizes = [round(seconds * rate) for seconds in (frontend.frame_seconds, frontend.hop_seconds)]
-    context = round(getattr(frontend, "context_seconds", 0.0) * rate)
-    return _Built(frontend.build(rate).eval().to(device), rate, frontend.n_features, *sizes, context)
+    return _Built(
+        module=frontend.build(rate).eval().to(device),
+        rate=rate,
+        features=frontend.n_features,
+        frame=round(frontend.frame_seconds * rate),
+        hop=round(frontend.hop_seconds * rate),
+        context=round(getattr(frontend, "context_seconds", 0.0) * rate),
+    )
 
 
 def _rates(frontend: Any) -> Iterator[_Built]:  # noqa: ANN401
@@ -60,9 +65,14 @@ def _rates(frontend: Any) -> Iterator[_Built]:  # noqa: ANN401
     refusals = []
     for rate in _RATES:
         try:
-            yield _at(frontend, rate)
+            built = _at(frontend, rate)
         except WakekitError as error:
             refusals.append(f"{rate} Hz: {error}")
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            raise AssertionError(f"build({rate}) raises {told}; refuse a sample rate with a WakekitError") from error
+        else:
+            yield built
     assert len(refusals) < len(_RATES), f"no sample rate will do: {'; '.join(refusals)}"
 
 
@@ -84,9 +94,9 @@ def hop_and_shape_as_declared(subject: Subject) -> None:
     """[B, context + S] samples become [B, n_features, 1 + (S - frame) // hop] features in float32, at every rate."""
     for built in _rates(subject.value):
         assert built.hop >= 1, f"a hop of {subject.value.hop_seconds} s is no sample at {built.rate} Hz"
-        for more in (0, 1, built.hop - 1, built.hop, 7 * built.hop + built.hop // 2, _FRAMES * built.hop):
-            audio = sound(2, built.context + built.frame + more)
-            found, expected = built(audio), [2, built.features, 1 + more // built.hop]
+        for more in (0, 1, built.hop - 1, built.hop, 7 * built.hop + built.hop // 2):
+            audio = sound(2 if built.rate == RATE else 1, built.context + built.frame + more)
+            found, expected = built(audio), [len(audio), built.features, 1 + more // built.hop]
             told = f"{audio.shape[1]} samples at {built.rate} Hz, {built.context} of them context"
             assert list(found.shape) == expected, f"expected {expected} for {told}, got {list(found.shape)}"
             assert found.dtype == torch.float32, f"expected float32, got {found.dtype}"
@@ -95,13 +105,13 @@ def hop_and_shape_as_declared(subject: Subject) -> None:
 @check("frontend")
 def frames_do_not_depend_on_the_start(subject: Subject) -> None:
     """A frame is the same wherever a clip, or a chunk of a stream, begins and ends."""
-    for built in _rates(subject.value):
-        audio = sound(2, built.samples(_FRAMES))
-        whole = built(audio)
-        for first, last in ((1, _FRAMES), (5, 9), (_FRAMES - 1, _FRAMES), (0, 1)):
-            cut = audio[:, first * built.hop : first * built.hop + built.samples(last - first)]
-            where = f"in a chunk of frames {first} to {last} at {built.rate} Hz, the features"
-            assert_same(built(cut), whole[:, :, first:last], tolerance=_CLOSE, where=where)
+    built = _usual(subject.value)
+    audio = sound(2, built.samples(_FRAMES))
+    whole = built(audio)
+    for first, last in ((1, _FRAMES), (5, 9), (_FRAMES - 1, _FRAMES), (0, 1)):
+        cut = audio[:, first * built.hop : first * built.hop + built.samples(last - first)]
+        where = f"in a chunk of frames {first} to {last}, the features"
+        assert_same(built(cut), whole[:, :, first:last], tolerance=_CLOSE, where=where)
 
 
 @check("frontend")

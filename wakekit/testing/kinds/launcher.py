@@ -81,7 +81,7 @@ def a_failure_ends_its_job_alone(subject: Subject) -> None:
     """A job that raises, and a worker that dies, are told with a reason, and the other jobs are done."""
     watch = _launched(subject, fails="", dies="")
     failed = {name: how.reason for name, how in watch.told.items() if how.found is None}
-    assert len(watch.told) == 6, f"6 jobs, and the ends of {len(watch.told)} are told"  # noqa: PLR2004
+    assert len(watch.told) == 6, f"6 jobs, and the ends of {len(watch.told)} are told"
     assert sorted(failed) == ["job 4", "job 5"], f"two jobs fail, got {failed}"
     assert "this job fails" in failed["job 4"], f"the reason of a failure is lost: {failed['job 4']!r}"
     assert failed["job 5"].strip(), "a worker died, and no reason is told"

@@ -112,7 +112,7 @@ def lowers_a_quadratic(subject: Subject) -> None:
 def frozen_stay(subject: Subject) -> None:
     """Weights that are frozen, and those that no gradient reached, stay as they are to the bit."""
     model = _Shapes()
-    model.get_parameter("matrix").requires_grad_(requires_grad=False)
+    model.get_parameter("matrix").requires_grad = False
     before, optimizer = model.weights, subject.value.build(model)
     for step in range(_FEW):
         model.set_gradients(step)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 Sizes = tuple[int, int, int]
 _NAMES = ("positive", "negative", "hard")
-_USUAL: Sizes = (120, 300, 40)
+_LARGE: Sizes = (120, 300, 40)
 _SMALL: Sizes = (12, 20, 8)
 _OTHERS: tuple[Sizes, ...] = ((30, 50, 0), (1, 200, 3), (5, 3, 40), (40, 0, 60), (1, 1, 1), (97, 96, 2))
 _DEGENERATE: tuple[Sizes, ...] = ((0, 5, 5), (5, 0, 0), (0, 0, 5), (1, 0, 0), (0, 1, 0), (1, 1, 0))
@@ -32,6 +33,7 @@ _MANY: Sizes = (500, 3000, 3000)
 # With as many visits a row that is drawn twenty times as seldom as others is missed once in a thousand samplers.
 _VISITS = 200
 _SHARE = 0.25
+_BATCHES = 3
 _WORLDS = (2, 3, 8)
 
 
@@ -45,8 +47,19 @@ def _generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def _epoch(subject: Subject, sizes: Sizes = _USUAL, seed: int = 0) -> list[Tensor]:
-    return list(subject.value.batches(_pools(sizes), _generator(seed)))
+def _epoch(subject: Subject, sizes: Sizes) -> list[Tensor]:
+    return list(subject.value.batches(_pools(sizes), _generator()))
+
+
+def _usual(subject: Subject) -> Sizes:
+    """Return sizes of pools that fill some batches, with fewer hard negatives than a batch has rows."""
+    return _filling(subject, _LARGE)
+
+
+def _filling(subject: Subject, sizes: Sizes) -> Sizes:
+    times = max(1, math.ceil(_BATCHES * subject.value.batch_size / sum(sizes)))
+    positive, negative, hard = sizes
+    return times * positive, times * negative, times * hard
 
 
 def _visited(batches: Sequence[Tensor]) -> int:
@@ -56,7 +69,8 @@ def _visited(batches: Sequence[Tensor]) -> int:
 @functools.lru_cache(maxsize=4)
 def _epochs(subject: Subject) -> dict[Sizes, list[Tensor]]:
     """Return an epoch for pools of every sizes that the sampler takes."""
-    found = {_USUAL: _epoch(subject), _SMALL: _epoch(subject, _SMALL)}
+    sure = (_usual(subject), _filling(subject, _SMALL))
+    found = {sizes: _epoch(subject, sizes) for sizes in sure}
     for sizes in (*_OTHERS, *_DEGENERATE):
         try:
             found[sizes] = _epoch(subject, sizes)
@@ -70,7 +84,8 @@ def epochs(subject: Subject, device: torch.device) -> list[object]:
     """Return two epochs from one generator, and where they leave it; batches are on the CPU on every device."""
     del device
     sampler, generator = subject.value, _generator()
-    first = [list(sampler.batches(_pools(sizes), generator)) for sizes in (_USUAL, _SMALL)]
+    both = (_usual(subject), _filling(subject, _SMALL))
+    first = [list(sampler.batches(_pools(sizes), generator)) for sizes in both]
     return [*first, generator.get_state()]
 
 
@@ -90,7 +105,7 @@ def rows_exist(subject: Subject) -> None:
 @check("sampler")
 def covers(subject: Subject) -> None:
     """Every row of every pool is visited within a fair number of epochs."""
-    for sizes in (_SMALL, (12, 20, 0)):
+    for sizes in (_filling(subject, _SMALL), _filling(subject, (*_SMALL[:2], 0))):
         sampler, pools, generator = subject.value, _pools(sizes), _generator()
         missing, visited, count = set(range(sum(sizes))), 0, 0
         while missing and visited < _VISITS * sum(sizes):
@@ -149,23 +164,23 @@ def length_by_pool_sizes_alone(subject: Subject) -> None:
 @check("sampler")
 def epoch_by_itself(subject: Subject) -> None:
     """An epoch does not depend on those that the sampler made before, of these pools or of grown ones."""
-    used = subject.value
-    for sizes in (_SMALL, _MANY, _USUAL):
+    used, usual = subject.value, _usual(subject)
+    for sizes in (_filling(subject, _SMALL), _MANY, usual):
         used.batches(_pools(sizes, 5), _generator(9))
-    found = list(used.batches(_pools(_USUAL), _generator()))
-    assert_same(found, _epoch(subject), where="after other epochs, the epoch")
+    found = list(used.batches(_pools(usual), _generator()))
+    assert_same(found, _epoch(subject, usual), where="after other epochs, the epoch")
 
 
 @check("sampler")
 def resumable(subject: Subject) -> None:
     """From a generator whose state was restored, in a fresh build, an epoch is what it would have been."""
-    sampler, generator = subject.value, _generator(3)
-    sampler.batches(_pools(_USUAL), generator)
+    sampler, generator, pools = subject.value, _generator(3), _pools(_usual(subject))
+    sampler.batches(pools, generator)
     state = generator.get_state()
-    whole = sampler.batches(_pools(_USUAL), generator)
+    whole = sampler.batches(pools, generator)
     restored = _generator(77)
     restored.set_state(state)
-    again = list(subject.build().batches(_pools(_USUAL), restored))
+    again = list(subject.build().batches(pools, restored))
     assert_same(again, list(whole), where="from a restored generator, the epoch")
     assert_same(list(whole), again, where="read a second time, the epoch")
     assert len(whole) == len(again), f"its length is {len(whole)}, and it has {len(again)} batches"
@@ -174,13 +189,14 @@ def resumable(subject: Subject) -> None:
 @check("sampler")
 def disjoint_across_ranks(subject: Subject) -> None:
     """Processes that train together make the same epoch, so that their parts of a batch are disjoint and complete."""
-    expected = _epoch(subject)
+    usual = _usual(subject)
+    expected = _epoch(subject, usual)
     for size in _WORLDS:
         parts = []
         for rank in range(size):
             with other_global_seed(rank):
                 random.random()  # noqa: S311 - processes differ in what they have drawn
-                parts.append(_dealt(_epoch(subject), World(rank, size)))
+                parts.append(_dealt(_epoch(subject, usual), World(rank, size)))
         for number, batch in enumerate(expected):
             whole = torch.full_like(batch, -1)
             for rank, part in enumerate(parts):
@@ -202,9 +218,9 @@ def _dealt(batches: Sequence[Tensor], world: World) -> list[Tensor]:
 @check("sampler")
 def pools_untouched(subject: Subject) -> None:
     """It does not write into the pools that it is given."""
-    pools = _pools(_USUAL)
+    pools = _pools(_usual(subject))
     subject.value.batches(pools, _generator())
-    assert_same(pools, _pools(_USUAL), where="after an epoch, the pools")
+    assert_same(pools, _pools(_usual(subject)), where="after an epoch, the pools")
 
 
 @check("sampler", when=lambda subject: hasattr(subject.value, "rebalances"))

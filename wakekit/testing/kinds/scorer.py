@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from wakekit.testing.subject import Subject
 
 _CPU = torch.device("cpu")
-_FRAME, _HOP, _FRAMES = 400, 160, 40
+_FRAME, _HOP, _FRAMES = 400, 160, 20
 _WINDOW = _FRAME + (_FRAMES - 1) * _HOP
 _HOPS = (_HOP, 4 * _HOP, 10 * _HOP)
 _CONTEXTS = (0, 3)
@@ -105,7 +105,7 @@ def _score(subject: Subject, network: Network, audio: Tensor, hop: int, windows:
     with torch.inference_mode():
         found: Tensor = subject.value.score(network, audio, hop)
     told = f"[{len(audio)}, {windows}] scores, one every {hop} samples of {audio.shape[1]}"
-    good = found.dim() == 2 and len(found) == len(audio) and found.shape[1] >= windows  # noqa: PLR2004
+    good = found.dim() == 2 and len(found) == len(audio) and found.shape[1] >= windows
     assert good, f"expected {told}, got {list(found.shape)}"
     assert found.dtype.is_floating_point, f"expected floats, got {found.dtype}"
     return found[:, :windows]
@@ -124,7 +124,7 @@ def a_score_every_hop(subject: Subject) -> None:
     for frames in _CONTEXTS:
         network = _network(frames)
         for hop in _HOPS:
-            for windows in (1, 2, 11):
+            for windows in (1, 6):
                 found = _scored(subject, network, windows, hop=hop)
                 assert bool(found.isfinite().all()), "expected finite log-odds, got NaN or infinity"
 
@@ -162,11 +162,11 @@ def nothing_from_outside_the_window(subject: Subject) -> None:
 def streams_as_a_whole(subject: Subject) -> None:
     """`wakekit.streams` gives a stream the same scores, to the bit, whatever the chunks that it is read in."""
     network = _network(_CONTEXTS[-1])
-    audio = (sound(1, 2 * RATE + 77, seed=2)[0] * 32768).to(torch.int16)
+    audio = (sound(1, RATE + 77, seed=2)[0] * 32768).to(torch.int16)
     expected = score_stream(network, subject.value, audio, window=_WINDOW, hop=4 * _HOP)
     count = 1 + (len(audio) - _WINDOW) // (4 * _HOP)
     assert len(expected) == count, f"expected {count} scores of a stream of {len(audio)} samples, got {len(expected)}"
-    for chunk in (1601, 16000):
+    for chunk in (1601, 9000):
         found = score_stream(network, subject.value, audio, window=_WINDOW, hop=4 * _HOP, chunk=chunk)
         assert_same(found, expected, where=f"in chunks of {chunk}, the scores")
 
@@ -202,7 +202,7 @@ def listens_to_the_network(subject: Subject) -> None:
         "another sound has the same scores"
     )
     with torch.no_grad():
-        network.model.outer.neg_()  # type: ignore[operator, union-attr]
+        network.model.outer.neg_()  # type: ignore[operator]
     assert not torch.equal(_score(subject, network, sound(1, samples), hop, windows), first), (
         "a network with other weights gives the same scores"
     )
@@ -239,4 +239,4 @@ def promises_fit_together(subject: Subject) -> None:
         good = isinstance(number, (int, float)) and 0 <= number < float("inf")
         assert good, f"{name}: expected a number of at least 0, got {number!r}"
     longest = max(earlier, default=0.0)
-    assert context >= longest - 1e-9, f"it hears windows {longest:g} s earlier, and its context is {context:g} s"  # noqa: PLR2004
+    assert context >= longest - 1e-9, f"it hears windows {longest:g} s earlier, and its context is {context:g} s"

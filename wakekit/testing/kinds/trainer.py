@@ -247,6 +247,20 @@ def callbacks_decide(subject: Subject) -> None:
 
 
 @check("trainer")
+def rates_hold(subject: Subject) -> None:
+    """The learning rates that callbacks leave in fit_started are those of the training: at 0 no weight moves."""
+
+    def see(hook: str, state: TrainingState) -> dict[str, Tensor] | None:
+        if hook == "fit_started":
+            for group in state.optimizer.param_groups:
+                group["lr"] = 0.0
+        return evaluated_weights(state) if hook in {"fit_started", "fit_ended"} else None
+
+    _, (first, last) = _watched(subject, see, model=TinyModel())
+    assert_same(last, first, where="learning rates were set to 0 in fit_started, and the weights")
+
+
+@check("trainer")
 def records(subject: Subject) -> None:
     """`history` has a row of every epoch with `dev_loss` and `train_loss`, and what callbacks record."""
     history = History()

@@ -80,8 +80,10 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     """Add a test for each check of each component."""
     if _KIT in config.stash:
         kit = config.stash[_KIT]
-        items += [CheckItem.from_parent(session, name=f"wakekit:{task.key}", task=task, kit=kit)
-                  for task in kit.conformance.tasks]
+        items += [
+            CheckItem.from_parent(session, name=f"wakekit:{task.key}", task=task, kit=kit)
+            for task in kit.conformance.tasks
+        ]
 
 
 class CheckItem(pytest.Item):
@@ -94,7 +96,12 @@ class CheckItem(pytest.Item):
     def runtest(self) -> None:
         """Carry the check out."""
         outcome = self.kit.conformance.outcome(self.task)
-        told = {"component": outcome.component, "check": outcome.check, "state": outcome.state, "reason": outcome.reason}
+        told = {
+            "component": outcome.component,
+            "check": outcome.check,
+            "state": outcome.state,
+            "reason": outcome.reason,
+        }
         self.user_properties.append((_PROPERTY, json.dumps(told)))
         if outcome.state == "skipped":
             pytest.skip(outcome.reason)
