@@ -22,7 +22,7 @@ from wakekit.data import (
     StreamScores,
     as_json,
 )
-from wakekit.recipe import build_component
+from wakekit.building import build_component
 from wakekit.registry import installed
 
 if TYPE_CHECKING:

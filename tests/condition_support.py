@@ -14,7 +14,7 @@ from wakekit.data import Clip, ImpulseResponse, Manifest, Stream
 from wakekit.manifest import write_manifest
 from wakekit.prepared import Prepared, SplitAudio
 from wakekit.progress import Silence
-from wakekit.recipe import build_component
+from wakekit.building import build_component
 from wakekit.settings import Condition
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from wakekit.errors import Problem
 from wakekit.kinds import SLOTS
 from wakekit.layers import KeyPath, short_forms
 from wakekit.options import option
-from wakekit.variants import GRID, LEAVE_ONE_OUT, ONE_AT_A_TIME, Ablate, Edit, Variant, differ, in_words
+from wakekit.variants import FIXED, GRID, LEAVE_ONE_OUT, ONE_AT_A_TIME, Ablate, Edit, Variant, differ, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,13 +81,22 @@ class Asked:
 
 def read_ablate(written: object) -> Asked:
     """Return what the table asks for; raises ProblemsError with all its mistakes, with paths within it."""
+    asked, problems = readable_ablate(written)
+    if problems:
+        raise ProblemsError(problems)
+    return asked
+
+
+def readable_ablate(written: object) -> tuple[Asked, list[Problem]]:
+    """Return what can be read of the table, and all its mistakes, with paths within it."""
     problems: list[Problem] = []
     table = Ablate()
     try:
         table = structure(Ablate, _with_good_seeds(written, problems), "ablate")
     except ProblemsError as error:
         problems += error.problems
-    factors = [_left_out(path, ("leave_out", number)) for number, path in enumerate(table.leave_out)]
+    leave_out = _readable_texts(written, "leave_out")
+    factors = [_left_out(path, ("leave_out", number)) for number, path in leave_out.items()]
     factors += _each(written, "axes", _along, problems)
     spelled = _each(written, "variants", _overlaid, problems)
     if table.mode == LEAVE_ONE_OUT and table.axes:
@@ -95,9 +104,13 @@ def read_ablate(written: object) -> Asked:
         problems.append(Problem(("axes",), message, on_key=True))
     if table.mode == GRID:
         problems += _clashes(factors)
-    if problems:
-        raise ProblemsError(problems)
-    return Asked(table, tuple(factors), tuple(spelled))
+    return Asked(table, tuple(factors), tuple(spelled)), problems
+
+
+def _readable_texts(written: object, key: str) -> dict[int, str]:
+    """Return the texts of a list by their places, also where other parts of `[ablate]` are wrong."""
+    texts = written.get(key) if isinstance(written, dict) else None
+    return {at: str(text) for at, text in enumerate(texts if isinstance(texts, list) else ()) if isinstance(text, str)}
 
 
 def list_variants(asked: Asked) -> list[Variant]:
@@ -191,7 +204,7 @@ def _along(name: str, written: object) -> Factor:
 
 def _renamed(problem: Problem) -> Problem:
     path = tuple("with" if key == "with_" else key for key in problem.path)
-    return Problem(path, problem.message, on_key=problem.on_key)
+    return problem.moved(path)
 
 
 def _overlaid(name: str, tables: object) -> Variant:
@@ -203,6 +216,9 @@ def _overlaid(name: str, tables: object) -> Variant:
     if not isinstance(tables, dict) or not tables:
         got = "an empty one" if tables == {} else shown(tables)
         raise ProblemsError([Problem((), f"expected tables of a recipe, got {got}")])
+    fixed = [Problem((key,), why, on_key=True) for key, why in FIXED.items() if key in tables]
+    if fixed:
+        raise ProblemsError(fixed)
     place: KeyPath = ("variants", name)
     drops = tables.get("unset", [])
     if not isinstance(drops, list) or not all(isinstance(path, str) for path in drops):

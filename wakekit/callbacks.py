@@ -18,8 +18,11 @@ A callback reads all of `TrainingState`. It may change: weights, buffers and gra
 `evaluated`, the module that is validated and saved, which is `model` when a pass begins; `stop`, which ends the pass
 after this epoch; `restart`, which begins the next pass from the weights that the first began with. It may call
 `record`, `note`, `warn`, `rehearse`, `network` and `add_rows`, and write files into `folder`, which is kept as
-`training/` in the run's folder. Nothing else: it draws from no global random state, and no detector, calibrator or
-operating point is within its reach.
+`training/` in the run's folder. Nothing else: it draws from no global random state and records nothing that another
+run of the same recipe would not, such as the time, and no detector, calibrator or operating point is within its reach.
+
+One that changes nothing of all this may say so: where a callback's `observes` is True, as a class attribute or a
+property that goes by its options, weights, optimizer and validation come to the same with it as without it, to the bit.
 
 A training that was killed goes on from its last checkpoint, to the same weights bit for bit. Model, optimizer,
 schedule, random state, rows and history are restored by the trainer; what a callback remembers from one step to

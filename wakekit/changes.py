@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wakekit.kinds import SLOTS
+from wakekit.origins import held_at
 from wakekit.recipe_table import CONDITIONS, as_table
 from wakekit.variants import in_words, kind_options
 
@@ -20,9 +21,29 @@ if TYPE_CHECKING:
     from wakekit.recipe import Recipe
 
 # Seeds are those of `[ablate]`, the same for all; nothing else here changes a result.
-_ASIDE = ("name", "seed", "device", "threads", "report", "launcher")
+_ASIDE = ("name", "seed", "device", "threads", "plugins", "exporters", "report", "launcher")
+_ABLATE = "ablate"
+# Of these a change is none to an ablation, which has them for all its variants.
+_OWN = ("name", "seed", _ABLATE)
 _KEYED = {*(slot.key for slot in SLOTS if slot.many), CONDITIONS}
 _UNSET = "not set"
+
+
+@attrs.frozen
+class Change:
+    """One thing that a recipe has other than another: what was at `path`, what is there now, and both in words.
+
+    `old` and `new` are the resolved tables' values, None where there is none; of an order they are lists of keys.
+    """
+
+    path: tuple[str, ...]
+    said: str
+    old: Any
+    new: Any
+
+    def line(self) -> str:
+        """Return the change as one line."""
+        return f"{'.'.join(self.path)}: {self.said}"
 
 
 def substance(recipe: Recipe) -> str:
@@ -32,7 +53,13 @@ def substance(recipe: Recipe) -> str:
 
 def changes(base: Recipe, other: Recipe) -> tuple[str, ...]:
     """Return what `other` has other than `base`, a line each, in the order of the tables; never its name or seed."""
-    return tuple(_Comparison(base, other).lines())
+    found = differences(base, other)
+    return tuple(change.line() for change in found if change.path[0] not in _OWN)
+
+
+def differences(base: Recipe, other: Recipe) -> tuple[Change, ...]:
+    """Return everything that `other` has other than `base`, by tables; name, seed and `[ablate]` too."""
+    return tuple(_Comparison(base, other).found())
 
 
 def at(table: Mapping[str, Any], path: tuple[str, ...]) -> Any:  # noqa: ANN401
@@ -47,15 +74,14 @@ class _Comparison:
     """Two recipes, with their tables."""
 
     def __init__(self, base: Recipe, other: Recipe) -> None:
-        self.base, self.other = as_table(base), as_table(other)
+        self.base, self.other = _whole_table(base), _whole_table(other)
         self.recipe = other
 
-    def lines(self) -> Iterator[str]:
+    def found(self) -> Iterator[Change]:
         for key in (*self.base, *(key for key in self.other if key not in self.base)):
-            if key not in {"name", "seed"}:
-                yield from self._below((key,), self.base.get(key), self.other.get(key))
+            yield from self._below((key,), self.base.get(key), self.other.get(key))
 
-    def _below(self, path: tuple[str, ...], old: Any, new: Any) -> Iterator[str]:  # noqa: ANN401
+    def _below(self, path: tuple[str, ...], old: Any, new: Any) -> Iterator[Change]:  # noqa: ANN401
         where = ".".join(path)
         keyed = where in _KEYED
         if keyed:
@@ -64,7 +90,8 @@ class _Comparison:
         if not isinstance(old, dict) or not isinstance(new, dict):
             yield from self._whole(path, old, new)
         elif not keyed and old.get("type") != new.get("type"):
-            yield f"{where}.type: {old.get('type', _UNSET)} → {self._component(path, new)}"
+            said = f"{old.get('type', _UNSET)} → {self._component(path, new)}"
+            yield Change((*path, "type"), said, old.get("type"), new.get("type"))
             for key in kind_options(where):
                 yield from self._below((*path, key), old.get(key), new.get(key))
         else:
@@ -72,38 +99,53 @@ class _Comparison:
                 yield from self._below((*path, key), old.get(key), new.get(key))
             shared = [key for key in old if key in new], [key for key in new if key in old]
             if shared[0] != shared[1]:
-                yield f"{where}: order {', '.join(shared[0])} → {', '.join(shared[1])}"
+                yield Change(path, f"order {', '.join(shared[0])} → {', '.join(shared[1])}", *shared)
 
-    def _whole(self, path: tuple[str, ...], old: Any, new: Any) -> Iterator[str]:  # noqa: ANN401
-        """Yield the line for what is no table on one side at least."""
-        where = ".".join(path)
+    def _whole(self, path: tuple[str, ...], old: Any, new: Any) -> Iterator[Change]:  # noqa: ANN401
+        """Yield the change of what is no table on one side at least."""
         if isinstance(old, dict) and new is None:
-            yield f"{where}: dropped"
+            yield Change(path, "dropped", old, new)
         elif isinstance(new, dict) and old is None:
-            yield f"{where}: added {self._component(path, new)}"
+            yield Change(path, f"added {self._component(path, new)}", old, new)
         elif (old, type(old)) != (new, type(new)):
-            yield f"{where}: {_word(old)} → {_word(new)}"
+            yield Change(path, f"{_word(old)} → {_word(new)}", old, new)
 
     def _component(self, path: tuple[str, ...], table: Mapping[str, Any]) -> str:
         """Return a component's name with the options that are not their defaults."""
-        if "type" not in table:
-            return in_words(table)
-        held = self._value(path)
-        usual = {} if held is None else {field.name for field in attrs.fields(type(held)) if _is_default(held, field)}
-        known = {*usual, *kind_options(".".join(path))}
-        return in_words({key: value for key, value in table.items() if key not in known})
+        known = kind_options(".".join(path))
+        return in_words({key: value for key, value in _lean(table, self._value(path)).items() if key not in known})
 
     def _value(self, path: tuple[str, ...]) -> Any:  # noqa: ANN401
-        """Return the component at a path, None where it is deeper than a recipe's own."""
-        if len(path) == 1:
-            chosen = self.recipe.single.get(path[0])
-        else:
-            chosen = self.recipe.many.get(path[0], {}).get(path[1]) if path[2:] == () else None
-        return None if chosen is None else chosen.value
+        """Return what was resolved from the table at a path."""
+        return self.recipe.ablate if path == (_ABLATE,) else held_at(self.recipe, path)
+
+
+def _whole_table(recipe: Recipe) -> dict[str, Any]:
+    table = as_table(recipe)
+    return table if recipe.ablate is None else {**table, _ABLATE: _lists(attrs.asdict(recipe.ablate))}
+
+
+def _lists(value: Any) -> Any:  # noqa: ANN401
+    """Return tables as TOML has them, with lists where there are tuples."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _lean(table: Any, held: Any) -> Any:  # noqa: ANN401
+    """Return a resolved table without the options that are their defaults; `held` is what it was resolved to."""
+    if not isinstance(table, dict) or held is None:
+        return table
+    if isinstance(held, dict):
+        return {key: _lean(value, held.get(key)) for key, value in table.items()}
+    usual = {field.name for field in attrs.fields(type(held)) if _is_default(held, field)}
+    return {key: _lean(value, getattr(held, key, None)) for key, value in table.items() if key not in usual}
 
 
 def _is_default(value: object, field: attrs.Attribute[Any]) -> bool:
     default: Any = field.default
+    if default is attrs.NOTHING:
+        return False
     if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
         default = None if default.takes_self else default.factory()
     return bool(getattr(value, field.name) == default)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from wakekit.building import build_component
 from wakekit.compare_difference import Difference, difference
 from wakekit.converter import ProblemsError
 from wakekit.data import Measure
 from wakekit.errors import WakekitError
-from wakekit.recipe import build_component
 
 if TYPE_CHECKING:
     from wakekit.paired import Paired

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
 from wakekit.data import as_json
+from wakekit.terminal import console as make_console
 from wakekit.units import large_amount, plain_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
 
     from wakekit.compare import Change, Comparison, Shared
     from wakekit.compare_difference import Difference
     from wakekit.compare_measures import Row
     from wakekit.data import Measure
 
-_PIPE_WIDTH = 120
-_PER_COLUMN = 32
 _UNITS = {"area": "", "1/h": "/h", "share": "%", "squared error": ""}
 _LONGEST = 60
 
 
 def print_comparison(found: Comparison) -> None:
     """Print a comparison to standard output."""
-    width = None if sys.stdout.isatty() else max(_PIPE_WIDTH, 2 * _PER_COLUMN * len(found.runs))
-    console = Console(width=width, highlight=False)
+    console = make_console()
     for side in found.runs:
         console.print(f"{side.letter}  {side.folder}", style="bold", markup=False, soft_wrap=True)
     letters = [side.letter for side in found.runs]

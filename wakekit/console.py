@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
+
+from wakekit.terminal import console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +24,8 @@ def make_progress(*, quiet: bool) -> Progress:
         from wakekit.progress import Silence  # noqa: PLC0415
 
         return Silence()
-    return Bars() if sys.stderr.isatty() else Lines(sys.stderr)
+    moving = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return Bars() if moving else Lines(sys.stderr)
 
 
 class Lines:
@@ -55,9 +59,7 @@ class Bars:
     """Progress bars on standard error."""
 
     def __init__(self) -> None:
-        from rich.console import Console  # noqa: PLC0415
-
-        self._console = Console(stderr=True)
+        self._console = console(sys.stderr)
 
     def note(self, text: str) -> None:
         """Print one sentence."""

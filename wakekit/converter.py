@@ -1,16 +1,20 @@
 """Turn recipe tables into attrs values, strictly, with every mistake at once and the path of each.
 
 cattrs coerces by default ("false" becomes True, 1.9 becomes 1): here every leaf has a hook that takes its exact type,
-with the one exception that a whole number may stand for a float.
+with the one exception that a whole number may stand for a float. What is right but will not be for ever, as a former
+name, is no mistake: who asks for warnings with `warned` is told.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+import re
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +24,19 @@ from cattrs import Converter
 
 from wakekit.errors import PluginError, Problem, WakekitError
 from wakekit.layers import Text
-from wakekit.options import option_info
+from wakekit.options import former_names, option_info
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BuildNested = Callable[[type, object], object]
+_WARNINGS: ContextVar[list[Problem] | None] = ContextVar("_WARNINGS", default=None)
+_NEVER = re.compile(r"(?!)")
+_BARE = {
+    "true or false": re.compile(r"true|false", re.IGNORECASE),
+    "a whole number": re.compile(r"[+-]?\d+"),
+    "a number": re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?"),
+}
 _NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text", Path: "a path", dict: "a table"}
 
 
@@ -35,6 +46,33 @@ class ProblemsError(Exception):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
         self.problems = tuple(problems)
+
+
+@contextmanager
+def warned() -> Iterator[list[Problem]]:
+    """Collect what `warn` is told within, with paths as those of problems are."""
+    found: list[Problem] = []
+    token = _WARNINGS.set(found)
+    try:
+        yield found
+    finally:
+        _WARNINGS.reset(token)
+
+
+def warn(problem: Problem) -> None:
+    """Tell whoever collects warnings of something at a path of the value that is being structured."""
+    found = _WARNINGS.get()
+    if found is not None:
+        found.append(problem)
+
+
+@contextmanager
+def _under(place: str | int) -> Iterator[None]:
+    """Put what is warned of within under a key or position."""
+    with warned() as found:
+        yield
+    for problem in found:
+        warn(problem.under(place))
 
 
 def structure(cls: type, table: object, owner: str, nested: BuildNested | None = None) -> Any:  # noqa: ANN401
@@ -80,14 +118,18 @@ def _converter(nested: BuildNested | None) -> Converter:
     converter.register_structure_hook_func(_is_union, functools.partial(_union, converter=converter))
     converter.register_structure_hook_func(_is_a(tuple, list), functools.partial(_sequence, converter=converter))
     converter.register_structure_hook_func(_is_a(dict), functools.partial(_mapping, converter=converter))
-    converter.register_structure_hook_func(
-        attrs.has, lambda value, cls: _table(value, cls, cls.__name__.lower(), converter)
-    )
+    converter.register_structure_hook_func(attrs.has, lambda value, cls: _table(value, cls, _own_name(cls), converter))
     if nested is not None:
         converter.register_structure_hook_func(
             lambda wanted: bool(getattr(wanted, "_is_protocol", False)), lambda value, kind: nested(kind, value)
         )
     return converter
+
+
+def _own_name(cls: type) -> str:
+    """Return what a table of a recipe is called, by its class: as its documentation does, `[audio]`."""
+    named = re.match(r"`(\[[\w.]+\])`", cls.__doc__ or "")
+    return named[1] if named else cls.__name__.lower()
 
 
 def _is_a(*containers: type) -> Callable[[Any], bool]:
@@ -103,11 +145,12 @@ def _mapping(value: object, wanted: Any, *, converter: Converter) -> object:  # 
 
 def _sequence(value: object, wanted: Any, *, converter: Converter) -> object:  # noqa: ANN401
     # cattrs would take text for a list of characters.
-    if not isinstance(value, list):
-        raise ValueError(_mismatch("a list", value))
     arms = typing.get_args(wanted)
     container = typing.get_origin(wanted) or wanted
-    if container is list or arms[-1:] == (Ellipsis,) or not arms:
+    any_length = container is list or arms[-1:] == (Ellipsis,) or not arms
+    if not isinstance(value, list):
+        raise ValueError(_mismatch("a list" if any_length else f"a list of {len(arms)}", value))
+    if any_length:
         arms = (arms[0] if arms else Any,) * len(value)
     if len(value) != len(arms):
         raise ValueError(_mismatch(f"a list of {len(arms)}", value))
@@ -120,7 +163,8 @@ def _all(items: Iterable[tuple[Any, object]], arms: Sequence[Any], converter: Co
     problems: list[Problem] = []
     for (place, item), arm in zip(items, arms, strict=True):
         try:
-            made.append(converter.structure(item, arm))
+            with _under(place):
+                made.append(converter.structure(item, arm))
         except Exception as error:  # noqa: BLE001
             problems += [problem.under(place) for problem in problems_of(error)]
     if problems:
@@ -133,20 +177,22 @@ def _table(value: object, cls: type, owner: str, converter: Converter) -> Any:  
         raise ProblemsError([Problem((), _mismatch("a table", value))])
     wanted = value_types(cls)
     fields = {field.name: field for field in attrs.fields(cls) if field.init}
-    problems = [_unknown(key, owner, list(fields)) for key in value if key not in fields]
+    names, problems = _keys_of(value, cls, owner)
     given: dict[str, Any] = {}
     for name, field in fields.items():
-        if name in value:
+        if name in names:
+            key = names[name]
             try:
-                given[name] = converter.structure(value[name], wanted[name])
+                with _under(key):
+                    given[name] = converter.structure(value[key], wanted[name])
             except Exception as error:  # noqa: BLE001
-                problems += [problem.under(name) for problem in problems_of(error)]
+                problems += [problem.under(key) for problem in problems_of(error)]
                 continue
             complaint = option_info(field).complaint(given[name])
             if complaint:
-                problems.append(Problem((name,), complaint))
+                problems.append(_complained(key, complaint, given[name], option_info(field).choices))
         elif field.default is attrs.NOTHING:
-            problems.append(Problem((), f"missing option {name!r} of {owner}", on_key=True))
+            problems.append(Problem((), f"missing option {name!r} of {owner}", on_key=True, missing=True))
         elif isinstance(field.default, (int, tuple)):
             # A default written as 1 for a float must mean, and fingerprint, what 1 in a recipe does.
             given[name] = converter.structure(_as_written(field.default), wanted[name])
@@ -155,7 +201,47 @@ def _table(value: object, cls: type, owner: str, converter: Converter) -> Any:  
     try:
         return cls(**given)
     except (ValueError, TypeError, WakekitError) as error:
-        raise ProblemsError([Problem((), str(error))]) from error
+        raise ProblemsError([_refusal(str(error), names)]) from error
+
+
+def _complained(key: str, complaint: str, value: object, choices: Sequence[object] | None) -> Problem:
+    near = get_close_matches(str(value), [one for one in choices or () if isinstance(one, str) and one], n=1)
+    if not near or not isinstance(value, str):
+        return Problem((key,), complaint)
+    return Problem((key,), f"{complaint} (did you mean {near[0]!r}?)", suggestion=near[0])
+
+
+def _refusal(message: str, names: Mapping[str, str]) -> Problem:
+    """Return what a class said against its options, at the one that it names first where that was written."""
+    option, colon, rest = message.partition(": ")
+    return Problem((names[option],), rest) if colon and option in names else Problem((), message)
+
+
+def _keys_of(table: Mapping[str, object], cls: type, owner: str) -> tuple[dict[str, str], list[Problem]]:
+    """Return the keys of a table by the options they stand for, and what is wrong with them."""
+    former = former_names(cls)
+    fields = {field.name: field for field in attrs.fields(cls) if field.init}
+    names = {key: key for key in table if key in fields}
+    problems: list[Problem] = []
+    for key in table:
+        name = former.get(key, key)
+        if name not in fields:
+            problems.append(_unknown(key, owner, list(fields)))
+        elif names.setdefault(name, key) != key:
+            message = f"{key!r} of {owner} is now called {name!r}, and {names[name]!r} is there too; drop one of them"
+            problems.append(Problem((key,), message, on_key=True))
+        else:
+            _warn_of(key, fields[name], owner)
+    return names, problems
+
+
+def _warn_of(key: str, field: attrs.Attribute[Any], owner: str) -> None:
+    if key != field.name:
+        message = f"{key!r} of {owner} is now called {field.name!r}; write that"
+        warn(Problem((key,), message, on_key=True, suggestion=field.name))
+    deprecated = option_info(field).deprecated
+    if deprecated:
+        warn(Problem((key,), f"{field.name!r} of {owner} is deprecated: {deprecated}", on_key=True))
 
 
 def _as_written(default: object) -> object:
@@ -165,7 +251,8 @@ def _as_written(default: object) -> object:
 def _unknown(key: str, owner: str, names: list[str]) -> Problem:
     near = get_close_matches(key, names, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"options are {', '.join(names) or 'none'}"
-    return Problem((key,), f"unknown option {key!r} of {owner} ({hint})", on_key=True)
+    message = f"unknown option {key!r} of {owner} ({hint})"
+    return Problem((key,), message, on_key=True, suggestion=near[0] if near else None)
 
 
 def problems_of(error: Exception) -> list[Problem]:
@@ -178,7 +265,20 @@ def problems_of(error: Exception) -> list[Problem]:
 
 
 def _mismatch(wanted: str, value: object) -> str:
-    return f"expected {wanted}, got {shown(value)}"
+    return f"expected {wanted}, got {shown(value)}{_rewritten(wanted, value)}"
+
+
+def _rewritten(wanted: str, value: object) -> str:
+    """Return how a value of another type is meant to be written, where that can be guessed."""
+    if wanted == _NAMES[str] and isinstance(value, (bool, int, float)):
+        return f"; write it in quotes: '{shown(value)}'"
+    if isinstance(value, str) and _BARE.get(wanted, _NEVER).fullmatch(value):
+        return f"; write it without quotes: {value.lower()}"
+    if wanted == _NAMES[int] and isinstance(value, float) and value.is_integer():
+        return f"; write it as {value:.0f}"
+    if wanted == "a list" and isinstance(value, (str, int, float)):
+        return f"; write it as [{shown(value)}]"
+    return ""
 
 
 def shown(value: object) -> str:
@@ -234,9 +334,14 @@ def _union(value: object, wanted: Any, *, converter: Converter) -> object:  # no
     failures: list[list[Problem]] = []
     for arm in arms:
         try:
-            return converter.structure(value, arm)
+            with warned() as found:
+                made: object = converter.structure(value, arm)
         except Exception as error:  # noqa: BLE001
             failures.append(problems_of(error))
+        else:
+            for problem in found:
+                warn(problem)
+            return made
     if len(arms) == 1:
         raise ProblemsError(failures[0])
     if not any(problem.path for problems in failures for problem in problems):

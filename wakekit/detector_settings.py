@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from wakekit.converter import ProblemsError, structure_option
+from wakekit.converter import ProblemsError, structure_option, warn
 from wakekit.errors import PluginError, Problem
 from wakekit.kinds import Detector
+from wakekit.options import former_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,25 @@ def settings_of(detector: Detector, search: Mapping[str, Sequence[Any]]) -> list
     tried = [setting for setting in made if setting is not None]
     _check_used(chosen, tried)
     return tried
+
+
+def present_search(detector: Detector, search: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    """Return the same table with the present names of options in place of their former ones, and warn of these.
+
+    Raises ProblemsError, paths below the table, for an option that is there under two names.
+    """
+    former = former_names(type(detector)) if search else {}
+    found: dict[str, tuple[Any, ...]] = {}
+    for key, values in search.items():
+        name = former.get(key, key)
+        if (name != key and name in search) or name in found:
+            message = f"{key!r} is now called {name!r}, which is there too; drop one of them"
+            raise ProblemsError([Problem((key,), message, on_key=True)])
+        if name != key:
+            message = f"{key!r} is now called {name!r}; write that"
+            warn(Problem((key,), message, on_key=True, suggestion=name))
+        found[name] = values
+    return found
 
 
 def _searchable(detector: Detector) -> tuple[str, ...]:

@@ -7,10 +7,18 @@ traceback.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+_TAB = 4
+_WIDEST = 160
+
+
+def an(noun: str) -> str:
+    """Return a noun with its article, as in `an optimizer`."""
+    return f"{'an' if noun[:1] in tuple('aeiou') else 'a'} {noun}"
 
 
 class WakekitError(Exception):
@@ -48,32 +56,102 @@ class Problem:
     """One mistake in a recipe: the path of the key it concerns and what is wrong with it.
 
     `path` holds table keys and array positions, as in `("metrics", "eer", "type")`. `on_key` says whether the key
-    itself is wrong (unknown, missing) rather than its value.
+    itself is wrong (unknown, missing) rather than its value. `message` is the whole sentence; `suggestion` is what to
+    write instead, bare, where that is known. `missing` says that something is not there which ought to be.
     """
 
-    __slots__ = ("message", "on_key", "path")
+    __slots__ = ("message", "missing", "on_key", "path", "suggestion")
 
-    def __init__(self, path: Sequence[str | int], message: str, *, on_key: bool = False) -> None:
+    def __init__(
+        self,
+        path: Sequence[str | int],
+        message: str,
+        *,
+        on_key: bool = False,
+        suggestion: str | None = None,
+        missing: bool = False,
+    ) -> None:
         self.path = tuple(path)
         self.message = message
         self.on_key = on_key
+        self.suggestion = suggestion
+        self.missing = missing
 
     def under(self, *prefix: str | int) -> Problem:
         """Return the same problem seen from an outer table."""
-        return Problem((*prefix, *self.path), self.message, on_key=self.on_key)
+        return self.moved((*prefix, *self.path))
+
+    def moved(self, path: Sequence[str | int], message: str | None = None) -> Problem:
+        """Return the same problem at another path, perhaps in other words."""
+        words = self.message if message is None else message
+        return Problem(path, words, on_key=self.on_key, suggestion=self.suggestion, missing=self.missing)
 
     def __repr__(self) -> str:
         return f"Problem({self.path!r}, {self.message!r})"
 
 
+class Mistake(NamedTuple):
+    """A problem with its place: what editors, scripts and people are told.
+
+    `file` is the recipe's file, or the option as typed (`--set lr=3`), and then `line` and `column` are 0; elsewhere
+    they count from 1. `path` is the dotted key, `source` the line itself.
+    """
+
+    file: str
+    line: int
+    column: int
+    path: str
+    message: str
+    suggestion: str | None = None
+    source: str = ""
+
+    @property
+    def text(self) -> str:
+        """The mistake on one line, as in `recipe.toml:14:1: normalizer.esp: unknown option …`."""
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+    @property
+    def excerpt(self) -> str:
+        """The line it stands on and a caret under the place, each indented; empty where there is none."""
+        if not self.line or not self.source.strip():
+            return ""
+        before, after = _shown(self.source[: self.column - 1]), _shown(self.source[self.column - 1 :])
+        if len(before) > _WIDEST // 2:
+            before = f"…{before[-_WIDEST // 2 :]}"
+        return f"    {(before + after)[:_WIDEST]}\n    {' ' * _width(before)}^"
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, (self.text, self.excerpt)))
+
+
+def _shown(text: str) -> str:
+    """Return part of a line with tabs and what cannot be seen replaced, so that a caret stands where it should."""
+    return "".join(one if one.isprintable() else " " * _TAB if one == "\t" else "\ufffd" for one in text)
+
+
+def _width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    from unicodedata import combining, east_asian_width  # noqa: PLC0415
+
+    return sum(0 if combining(one) else 1 + (east_asian_width(one) in "WF") for one in text)
+
+
 class RecipeError(WakekitError):
     """A recipe that cannot be run, with every mistake found in it.
 
-    `lines` are ready to print, each with its place.
+    `lines` are the mistakes on one line each; the error's own text shows the place in the recipe too. `warnings` are
+    what else there is to say about the recipe.
     """
 
     exit_code = 2
 
-    def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__("\n".join(lines))
-        self.lines = tuple(lines)
+    def __init__(self, mistakes: Sequence[Mistake | str]) -> None:
+        self.warnings: tuple[Mistake, ...] = ()
+        self.mistakes = tuple(Mistake("", 0, 0, "", one) if isinstance(one, str) else one for one in mistakes)
+        super().__init__("\n".join(map(str, self.mistakes)))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Every mistake on one line, with its place."""
+        return tuple(mistake.text for mistake in self.mistakes)

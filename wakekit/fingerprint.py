@@ -1,7 +1,8 @@
 """Fingerprints: sha256 of canonical JSON of the resolved tables, in order, with each component's plugin and version.
 
 Never of a pickle, never of the difference from the defaults. A path counts as the content of what it names; device,
-threads and output places do not count.
+threads and output places do not count. Components and options go by their oldest names, and an option that came later
+does not count at its neutral value, so that an upgrade changes fingerprints exactly where a version or a value changes.
 """
 
 from __future__ import annotations
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wakekit.artifacts import write_text
+from wakekit.options import lasting_name, option_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
     from wakekit.recipe import Recipe
     from wakekit.registry import Registry
+    from wakekit.settings import Target
 
 # A stage's number goes up when the core's own part of its results changes.
 _STAGES = {
@@ -32,6 +35,7 @@ _STAGES = {
     "calibrate": 3,
     "judge": 1,
     "evaluate": 4,
+    "export": 1,
 }
 # Recipes that differ by their seed alone have the same fingerprints with this one.
 KIN_SEED = 0
@@ -102,7 +106,8 @@ def _remembered(memory: Path) -> dict[str, list[Any]]:
 def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
     """Return the fingerprint of every stage; `evaluate` is the fingerprint of the whole run.
 
-    A condition has two: `condition-<id>` for its audio, `score-condition-<id>` for the scores of it.
+    A condition has two: `condition-<id>` for its audio, `score-condition-<id>` for the scores of it. An exporter has
+    `export-<id>`.
     """
     settings, plain = recipe.settings, _Canonical(recipe.registry, contents)
 
@@ -125,7 +130,7 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
     stage("train", "prepare", [plain(settings.window), settings.precision, settings.seed, training])
     hop = recipe["detector"].hop_seconds
     stage("score", "train", [prints["compose"], part("scorer"), hop])
-    choosing = [part("calibrator"), part("detector"), plain(settings.operating_point)]
+    choosing = [part("calibrator"), part("detector"), plain(_lasting_search(recipe))]
     stage("calibrate", "score", choosing)
     for split in ("dev", "test"):
         stage(f"judge-{split}", "calibrate", [split], "judge")
@@ -138,12 +143,25 @@ def stage_fingerprints(recipe: Recipe, contents: Contents) -> dict[str, str]:
         stage(f"score-condition-{name}", "train", [prints[f"condition-{name}"], part("scorer"), hop], "score")
         changed.append([name, prints[f"score-condition-{name}"]])
     stage("evaluate", "calibrate", [part("metrics"), *([changed] if changed else [])])
+    for name, exporter in recipe.each("exporters").items():
+        stage(f"export-{name}", "calibrate", [plain(exporter)], "export")
     return prints
+
+
+def _lasting_search(recipe: Recipe) -> Target:
+    """Return the operating point with the options of the detector that it searches under their oldest names."""
+    target, fields = recipe.settings.operating_point, attrs.fields_dict(type(recipe["detector"]))
+    return attrs.evolve(target, search={lasting_name(fields[name]): values for name, values in target.search.items()})
 
 
 def seeded(recipe: Recipe, seed: int) -> Recipe:
     """Return the recipe with another seed of training; with `KIN_SEED` its stages are those that all its kin share."""
     return attrs.evolve(recipe, settings=attrs.evolve(recipe.settings, seed=seed))
+
+
+def component_fingerprint(value: object, registry: Registry, contents: Contents) -> str:
+    """Return what a component that a recipe chose adds to the fingerprints of its stages."""
+    return digest(_Canonical(registry, contents)(value))
 
 
 def digest(value: object) -> str:
@@ -165,11 +183,11 @@ class _Canonical:
 
     def __call__(self, value: Any) -> Any:  # noqa: ANN401
         if attrs.has(type(value)):
-            fields = {field.name: self(getattr(value, field.name)) for field in attrs.fields(type(value)) if field.init}
+            fields = self._fields(value)
             entry = self.registry.entry_of(value)
             if entry is None:
                 return fields
-            named = [entry.plugin.name, entry.component.name, entry.component.version, fields]
+            named = [entry.plugin.name, entry.component.lasting_name, entry.component.version, fields]
             return [*named, self._files(value, named)] if hasattr(value, "files") else named
         if isinstance(value, Path):
             return {"content": self.contents.once(value, lambda: [value])}
@@ -179,6 +197,15 @@ class _Canonical:
             # Pairs, because the order of a table can matter.
             return [[key, self(item)] for key, item in value.items()]
         return value
+
+    def _fields(self, value: Any) -> dict[str, Any]:  # noqa: ANN401
+        found = {}
+        for field in attrs.fields(type(value)):
+            if field.init:
+                made, neutral = self(getattr(value, field.name)), option_info(field).neutral
+                if neutral is attrs.NOTHING or made != self(neutral):
+                    found[lasting_name(field)] = made
+        return found
 
     def _files(self, value: Any, named: list[Any]) -> str:  # noqa: ANN401
         # Where options of type Path lie is not in what is named, but says which files there are.

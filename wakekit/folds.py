@@ -40,7 +40,8 @@ def run_folds(
 ) -> Path:
     """Run every fold of a recipe, and leave what they say together in a folder in `out`, which is returned.
 
-    Raises RecipeError where the recipe's splitter has no options `folds` and `fold`.
+    Folds measure a recipe, and no model of theirs is the one to ship: its exporters do not run. Raises RecipeError
+    where the recipe's splitter has no options `folds` and `fold`.
     """
 
     def fold(number: int) -> Recipe:
@@ -48,10 +49,12 @@ def run_folds(
 
     asked = load_recipe(path, registry, changes=changes, drops=drops)
     recipes = [fold(number) for number in range(_count(asked))]
+    if asked.many["exporters"]:
+        progress.note("no fold is exported: a model to ship is trained by a run without --folds")
     runs = []
     for number, recipe in enumerate(recipes):
         progress.note(f"fold {number} of {len(recipes)}")
-        runs.append(run(recipe, out, progress))
+        runs.append(run(recipe, out, progress, exports=False))
     prints = [json.loads((one.folder / "environment.json").read_text(encoding="utf-8"))["fingerprint"] for one in runs]
     folder = out / f"{asked.settings.name}-folds-{digest(prints)[:10]}"
     if world().first:
@@ -63,7 +66,7 @@ def _count(recipe: Recipe) -> int:
     splitter = recipe["splitter"]
     if not (hasattr(splitter, "fold") and isinstance(getattr(splitter, "folds", None), int)):
         message = "--folds needs a splitter with the options folds and fold, as k-fold"
-        raise RecipeError(recipe.merged.lines([Problem(("splitter", "type"), message)]))
+        raise RecipeError(recipe.merged.mistakes([Problem(("splitter", "type"), message)]))
     return int(splitter.folds)
 
 

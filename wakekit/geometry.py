@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -12,13 +11,17 @@ from torch import nn
 
 from wakekit.errors import Problem, RecipeError, WakekitError
 from wakekit.network import Network
-from wakekit.variants import in_variant
 
 if TYPE_CHECKING:
     from wakekit.recipe import Recipe
     from wakekit.settings import Settings
 
 N_CLASSES = 2
+_OTHER: dict[tuple[str | int, ...], tuple[str, ...]] = {
+    ("window", "seconds"): ("frontend", "frame_seconds"),
+    ("detector", "hop_seconds"): ("frontend", "hop_seconds"),
+    ("scorer",): ("frontend", "hop_seconds"),
+}
 
 
 def choose_device(settings: Settings) -> torch.device:
@@ -41,41 +44,13 @@ class Geometry:
 
 def geometry(recipe: Recipe) -> Geometry:
     """Work out window and hops; raises RecipeError where components do not fit each other."""
+    problems = _misfits(recipe)
+    if problems:
+        raise RecipeError(recipe.merged.mistakes(_where_written(recipe, problem) for problem in problems))
     rate, frontend = recipe.settings.audio.sample_rate, recipe["frontend"]
-    frame_hop = round(frontend.hop_seconds * rate)
-    frame = round(frontend.frame_seconds * rate)
-    window = round(recipe.settings.window.seconds * rate)
-    hop = recipe["detector"].hop_seconds * rate
-    if window < frame:
-        raise _refusal(
-            recipe,
-            ("window", "seconds"),
-            f"the window is {window / rate:g} s, shorter than the frontend's frame of {frame / rate:g} s; widen it",
-        )
-    if frame_hop < 1:
-        raise _refusal(recipe, ("frontend", "hop_seconds"), "expected a hop of at least one sample")
-    if round(hop) < frame_hop or not _multiple(hop, frame_hop):
-        raise _refusal(
-            recipe,
-            ("detector", "hop_seconds"),
-            f"the hop is {hop / rate:g} s, which is no multiple of frontend.hop_seconds, "
-            f"{frame_hop / rate:g} s; windows of a stream share frames, so make it one",
-        )
-    if getattr(recipe["model"], "scores", "window") == "frame" and not getattr(recipe["loss"], "per_frame", False):
-        raise _refusal(
-            recipe,
-            ("loss", "type"),
-            "the model gives a score per frame, and this loss takes one per window; use one for frames, as max-pooling",
-        )
-    for shift in getattr(recipe["scorer"], "earlier_seconds", ()):
-        if not _multiple(shift * rate, frame_hop):
-            raise _refusal(
-                recipe,
-                ("scorer",),
-                f"a shift of {shift:g} s is no multiple of frontend.hop_seconds, {frame_hop / rate:g} s, and no window "
-                "ends so much earlier; make it one",
-            )
-    return Geometry(window, 1 + (window - frame) // frame_hop, frame_hop, round(hop))
+    frame, frame_hop = round(frontend.frame_seconds * rate), round(frontend.hop_seconds * rate)
+    window, hop = round(recipe.settings.window.seconds * rate), round(recipe["detector"].hop_seconds * rate)
+    return Geometry(window, 1 + (window - frame) // frame_hop, frame_hop, hop)
 
 
 def all_geometries(recipe: Recipe) -> dict[str, Geometry]:
@@ -83,16 +58,53 @@ def all_geometries(recipe: Recipe) -> dict[str, Geometry]:
 
     Raises RecipeError with all that do not fit.
     """
-    found: dict[str, Geometry] = {}
-    lines: list[str] = []
-    for name, one in {"": recipe, **recipe.variants}.items():
-        try:
-            with in_variant(name) if name else nullcontext():
-                found[name] = geometry(one)
-        except RecipeError as error:
-            lines += error.lines
-    if lines:
-        raise RecipeError(lines)
+    problems = _misfits(recipe)
+    known = {(problem.path, problem.message) for problem in problems}
+    problems = [_where_written(recipe, problem) for problem in problems]
+    for name, variant in recipe.variants.items():
+        own = [problem for problem in _misfits(variant) if (problem.path, problem.message) not in known]
+        problems += [recipe.described[name].blamed(problem).under("ablate") for problem in own]
+    if problems:
+        raise RecipeError(recipe.merged.mistakes(problems))
+    return {name: geometry(one) for name, one in {"": recipe, **recipe.variants}.items()}
+
+
+def _where_written(recipe: Recipe, problem: Problem) -> Problem:
+    """Return a problem of two values at the one that the recipe has, where the other is a default."""
+    other = _OTHER.get(problem.path)
+    written = recipe.merged.origin
+    return problem if other is None or written(problem.path) or not written(other) else problem.moved(other)
+
+
+def _misfits(recipe: Recipe) -> list[Problem]:
+    """Return where components do not fit each other."""
+    rate, frontend = recipe.settings.audio.sample_rate, recipe["frontend"]
+    window, frame = recipe.settings.window.seconds, frontend.frame_seconds
+    found = []
+    if round(window * rate) < round(frame * rate):
+        message = f"the window is {window:g} s, shorter than the frontend's frame of {frame:g} s; widen it"
+        found.append(Problem(("window", "seconds"), message))
+    if getattr(recipe["model"], "scores", "window") == "frame" and not getattr(recipe["loss"], "per_frame", False):
+        message = (
+            "the model gives a score per frame, and this loss takes one per window; use one for frames, as max-pooling"
+        )
+        found.append(Problem(("loss", "type"), message))
+    if round(frontend.hop_seconds * rate) < 1:
+        return [*found, Problem(("frontend", "hop_seconds"), "expected a hop of at least one sample")]
+    return found + _hop_misfits(recipe, round(frontend.hop_seconds * rate))
+
+
+def _hop_misfits(recipe: Recipe, frame_hop: int) -> list[Problem]:
+    rate = recipe.settings.audio.sample_rate
+    hop, frames = recipe["detector"].hop_seconds, f"frontend.hop_seconds, {frame_hop / rate:g} s"
+    found = []
+    if round(hop * rate) < frame_hop or not _multiple(hop * rate, frame_hop):
+        message = f"the hop is {hop:g} s, which is no multiple of {frames}; windows of a stream share frames, so make "
+        found.append(Problem(("detector", "hop_seconds"), f"{message}it one"))
+    for shift in getattr(recipe["scorer"], "earlier_seconds", ()):
+        if not _multiple(shift * rate, frame_hop):
+            message = f"a shift of {shift:g} s is no multiple of {frames}, and no window ends so much earlier; make "
+            found.append(Problem(("scorer",), f"{message}it one"))
     return found
 
 
@@ -140,7 +152,3 @@ def assemble(recipe: Recipe, *, frontend: nn.Module, normalizer: nn.Module, mode
 
 def _scope(recipe: Recipe) -> str:
     return getattr(recipe["normalizer"], "scope", "window")
-
-
-def _refusal(recipe: Recipe, path: tuple[str, ...], message: str) -> RecipeError:
-    return RecipeError(recipe.merged.lines([Problem(path, message)]))

@@ -7,8 +7,7 @@ loaded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pluggy
 
@@ -22,12 +21,15 @@ hookspec = pluggy.HookspecMarker("wakekit")
 hookimpl = pluggy.HookimplMarker("wakekit")
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(NamedTuple):
     """One thing a plugin offers.
 
     `target` is `module:Class` and is imported only when a recipe names the component. `version` goes up when its
     results change: it is part of every fingerprint.
+
+    `formerly` are the names that the component had, oldest first: a recipe may still write one, with a warning, and the
+    oldest stays in the fingerprint, so that a new name changes no result. `deprecated` continues the sentence "… is
+    deprecated: ", as in "use 'cmvn'; it goes in 0.5".
     """
 
     kind: str
@@ -35,6 +37,13 @@ class Component:
     target: str
     version: int = 1
     summary: str = ""
+    formerly: tuple[str, ...] = ()
+    deprecated: str = ""
+
+    @property
+    def lasting_name(self) -> str:
+        """The name under which the component is fingerprinted: its oldest."""
+        return (*self.formerly, self.name)[0]
 
 
 @hookspec

@@ -80,10 +80,7 @@ class _Judge:
     @classmethod
     def read(cls, recipe: Recipe, calibration: Path) -> _Judge:
         """Read what `calibrate` left; raises WakekitError where the threshold belongs to another calibration."""
-        calibrator = recipe["calibrator"].build()
-        tensors = load_file(calibration / "calibration.safetensors")
-        calibrator.load_state_dict({name: value for name, value in tensors.items() if name not in _NOTHING})
-        calibrator.eval()
+        calibrator = read_calibrator(recipe, calibration)
         point = read_operating_point(calibration)
         if point.calibration != _identity(calibrator):
             raise WakekitError(f"the threshold in {calibration} was chosen under another calibration; calibrate again")
@@ -201,6 +198,14 @@ def read_operating_point(folder: Path) -> OperatingPoint:
     """Read the operating point that `calibrate` left."""
     table = json.loads((folder / "operating_point.json").read_text(encoding="utf-8"))
     return OperatingPoint(**table)
+
+
+def read_calibrator(recipe: Recipe, folder: Path) -> nn.Module:
+    """Read the calibrator that `calibrate` left."""
+    calibrator: nn.Module = recipe["calibrator"].build()
+    tensors = load_file(folder / "calibration.safetensors")
+    calibrator.load_state_dict({name: value for name, value in tensors.items() if name not in _NOTHING})
+    return calibrator.eval()
 
 
 def fitted_calibrator(recipe: Recipe, clips: ClipScores) -> nn.Module:

@@ -6,8 +6,7 @@ A component is an attrs class of parameters; what is only known at run time is a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from wakekit.network import Network
     from wakekit.progress import Progress
     from wakekit.run_folder import Run
+    from wakekit.shipped import Shipped
     from wakekit.training import Trained, TrainTask
 
     Scores = npt.NDArray[np.float64]
@@ -184,7 +184,10 @@ class Trainer(Protocol):
 
 
 class Callback(Protocol):
-    """Watches training and may change it where the contract in `wakekit.callbacks` says so."""
+    """Watches training and may change it where the contract in `wakekit.callbacks` says so.
+
+    May also have `observes`, True where training comes to the same with it as without it.
+    """
 
     def build(self) -> Hooks:
         """Return the hooks for one training."""
@@ -212,7 +215,8 @@ class Calibrator(Protocol):
     """Builds a module from raw scores to probabilities.
 
     The module maps float64 [N] log-odds to float64 [N] probabilities, and has `fit(scores, labels)` where it learns. A
-    calibrator whose `repairs_prior` is True can undo a shift of all log-odds, as class weights in training cause.
+    calibrator whose `repairs_prior` is True can undo a shift of all log-odds, as class weights in training cause; one
+    whose `monotone` is True never gives a higher score a lower probability.
     """
 
     def build(self) -> nn.Module:
@@ -296,6 +300,29 @@ class Report(Protocol):
         ...
 
 
+class Exporter(Protocol):
+    """Writes the trained detector as a file that runs without wakekit, and without unpickling anything.
+
+    After `export` the run asks both the trained modules and `load`'s callable for the probabilities of windows of dev,
+    and refuses what differs by more than `tolerance`. May also have `check() -> None`, which raises WakekitError where
+    it cannot work here, as where a package is missing: it is asked before anything is trained.
+    """
+
+    tolerance: float
+    """The largest difference of a probability from the trained modules' that is still the same model."""
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write the modules into `folder`, which is empty; return the file to load, which lies in there."""
+        ...
+
+    def load(self, path: Path) -> Callable[[Tensor], Tensor]:
+        """Return what was written, to be run: windows float32 [B, S] on the CPU → probabilities [B], for any B.
+
+        The file at `path` is all it may use, with what lies beside it.
+        """
+        ...
+
+
 class Launcher(Protocol):
     """Says where the variants of an ablation run; nothing of a result depends on it."""
 
@@ -308,8 +335,7 @@ class Launcher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """Where a kind stands in a recipe.
 
     `many` slots hold tables keyed by id. `neutral` names the component that leaving the table out means; None where a
@@ -340,6 +366,7 @@ SLOTS = (
     Slot("calibrator", "calibrator", Calibrator, neutral="none"),
     Slot("detector", "detector", Detector),
     Slot("metric", "metrics", Metric, many=True),
+    Slot("exporter", "exporters", Exporter, many=True),
     Slot("report", "report", Report, neutral="html"),
     Slot("launcher", "launcher", Launcher, neutral="local"),
 )

@@ -1,17 +1,26 @@
-"""Text for `wakekit components` and `wakekit plugins`; listing imports no component."""
+"""Text for `wakekit components` and `wakekit plugins`; listing imports no component.
+
+What is for a terminal has its width and colours; without a stream to ask, text is plain and not wrapped.
+"""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from wakekit.columns import columns
 from wakekit.errors import WakekitError
 from wakekit.kinds import KINDS
+from wakekit.terminal import paint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
+    from wakekit.hookspecs import Component
     from wakekit.registry import Registry
+
+_STATES = {"ok": "green", "disabled": "yellow", "failed": "red", "incompatible": "red"}
 
 
 class UnknownKindError(WakekitError):
@@ -20,20 +29,41 @@ class UnknownKindError(WakekitError):
     exit_code = 2
 
 
-def list_components(registry: Registry, kind: str | None = None) -> str:
+def list_components(registry: Registry, kind: str | None = None, stream: TextIO | None = None) -> str:
     """Return a line per component, grouped by kind."""
-    kinds = KINDS if kind is None else (_known(kind),)
+    kinds = KINDS if kind is None else (known_kind(kind),)
     blocks = []
     for name in kinds:
         entries = registry.entries(name)
-        rows = [(f"  {registry.name_of(entry)}", entry.plugin.name, entry.component.summary) for entry in entries]
-        blocks.append("\n".join([name, *columns(rows)]) if rows else f"{name}\n  (none installed)")
+        rows = [(f"  {registry.name_of(entry)}", entry.plugin.name, _summary(entry.component)) for entry in entries]
+        lines = columns(rows, stream, styles=("bold cyan", "dim", "")) if rows else ["  (none installed)"]
+        blocks.append("\n".join([_painted(name, "bold", stream), *lines]))
+    return "\n\n".join([*blocks, *(_painted(note, "red", stream) for note in lost_plugins(registry))])
+
+
+def _summary(component: Component) -> str:
+    return " ".join(filter(None, (component.summary, _retired(component.deprecated))))
+
+
+def _retired(deprecated: str, formerly: Sequence[str] = ()) -> str:
+    """Return in brackets that something is deprecated, and the names it had; nothing where neither holds."""
+    parts = [f"formerly {', '.join(formerly)}"] if formerly else []
+    parts += [f"deprecated: {deprecated}"] if deprecated else []
+    return f"({'; '.join(parts)})" if parts else ""
+
+
+def _painted(text: str, style: str, stream: TextIO | None) -> str:
+    return text if stream is None else paint(text, style, stream)
+
+
+def lost_plugins(registry: Registry) -> list[str]:
+    """Return a sentence for every plugin that could not be used."""
     lost = [plugin for plugin in registry.plugins if plugin.state in ("failed", "incompatible")]
-    notes = [f"plugin {plugin.label()} is {plugin.state}: {plugin.reason}" for plugin in lost]
-    return "\n\n".join([*blocks, *notes])
+    return [f"plugin {plugin.label()} is {plugin.state}: {plugin.reason}" for plugin in lost]
 
 
-def _known(kind: str) -> str:
+def known_kind(kind: str) -> str:
+    """Return the kind; raises UnknownKindError, with what may have been meant, where there is none of that name."""
     if kind not in KINDS:
         near = get_close_matches(kind, KINDS, n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
@@ -41,26 +71,23 @@ def _known(kind: str) -> str:
     return kind
 
 
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines with aligned columns."""
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))] if rows else []
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def describe(registry: Registry, kind: str, name: str) -> str:
+def describe(registry: Registry, kind: str, name: str, stream: TextIO | None = None) -> str:
     """Return what a component is and every option it has."""
     import attrs  # noqa: PLC0415
 
     from wakekit.converter import value_types  # noqa: PLC0415
 
-    entry = registry.find(_known(kind), name)
+    entry = registry.find(known_kind(kind), name)
     found = registry.load(entry)
     types = value_types(found)
     fields = [field for field in attrs.fields(found) if field.init]
     head = f"{kind} {registry.name_of(entry)}, version {entry.component.version}, of plugin {entry.plugin.label()}"
+    retired = _retired(entry.component.deprecated, entry.component.formerly)
     rows = [_option_row(field, types[field.name]) for field in fields]
-    options = columns([("option", "type", "default", "allowed", "meaning"), *rows]) if rows else ["no options"]
-    return "\n".join([head, "", _docstring(found), "", *options])
+    table = [("option", "type", "default", "allowed", "meaning"), *rows]
+    styles = ("bold cyan", "", "", "dim", "")
+    options = columns(table, stream, styles=styles, headed=True) if rows else ["no options"]
+    return "\n".join([_painted(head, "bold", stream), *filter(None, (retired,)), "", _docstring(found), "", *options])
 
 
 def _docstring(found: type) -> str:
@@ -81,7 +108,13 @@ def _option_row(field: object, wanted: object) -> tuple[str, ...]:
     if info.choices is not None:
         allowed = " | ".join(map(str, info.choices))
     unit = f" [{info.unit}]" if info.unit else ""
-    return (field.name, type_name(wanted) + unit, default_text(field), allowed, info.help)
+    return (
+        field.name,
+        type_name(wanted) + unit,
+        default_text(field),
+        allowed,
+        " ".join(filter(None, (info.help, _retired(info.deprecated, info.formerly)))),
+    )
 
 
 def type_name(wanted: object) -> str:
@@ -108,7 +141,7 @@ def default_text(field: object) -> str:
     return str(list(default)) if isinstance(default, tuple) else repr(default)
 
 
-def list_plugins(registry: Registry) -> str:
+def list_plugins(registry: Registry, stream: TextIO | None = None) -> str:
     """Return a line per plugin: name, distribution, version, state, components or reason."""
     rows = [
         (
@@ -119,4 +152,5 @@ def list_plugins(registry: Registry) -> str:
         )
         for plugin in registry.plugins
     ]
-    return "\n".join(columns([("plugin", "distribution", "state", "what"), *rows]))
+    styles = ("bold cyan", "", _STATES, "")
+    return "\n".join(columns([("plugin", "distribution", "state", "what"), *rows], stream, styles=styles, headed=True))

@@ -69,6 +69,16 @@ class Network(nn.Module):
         scores = [self._score(part, step) for part in flat.split(_WINDOWS_AT_ONCE.get(flat.device.type, 64))]
         return torch.cat(scores).view(windows.shape[0], windows.shape[1])
 
+    def score_each(self, windows: Tensor, hop: int) -> Tensor:
+        """Return the log-odds float32 [B] of `windows` [B, context + window], each by itself.
+
+        They are what `score_windows` gives for rows that hold one window.
+        """
+        features = self.frontend(windows)
+        if self.shared:
+            features = self.normalizer(features)[..., self.context_frames :]
+        return self._score(features, hop // self.frame_hop)
+
     def _score(self, features: Tensor, step: int) -> Tensor:
         odds = log_odds(self.model(features if self.shared else self.normalizer(features)))
         if odds.dim() == 1:

@@ -1,7 +1,8 @@
 """`option()`: declare a component's parameter once, with its default, bounds, choices, unit and help.
 
 The declaration feeds validation (also when the class is used from Python), `wakekit components KIND NAME` and the
-fingerprint. Bounds apply to every number of a tuple.
+fingerprint. Bounds apply to every number of a tuple. An option may be renamed, retired or added later without changing
+what recipes mean: see `formerly`, `deprecated` and `neutral` of `option`.
 """
 
 from __future__ import annotations
@@ -10,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wakekit.errors import PluginError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _KEY = "wakekit.option"
 
 
 @attrs.frozen
 class OptionInfo:
-    """What `option()` was told about a parameter; bounds are None where there is none."""
+    """What `option()` was told about a parameter; bounds are None where there is none.
+
+    `neutral` is `attrs.NOTHING` where the option is as old as its component.
+    """
 
     help: str = ""
     above: float | None = None
@@ -27,6 +33,9 @@ class OptionInfo:
     at_most: float | None = None
     choices: tuple[Any, ...] | None = None
     unit: str | None = None
+    formerly: tuple[str, ...] = ()
+    deprecated: str = ""
+    neutral: Any = attrs.Factory(lambda: attrs.NOTHING)
 
     def complaint(self, value: object) -> str | None:
         """Return what is wrong with the value, or None where it is within bounds."""
@@ -80,12 +89,25 @@ def option(
     at_most: float | None = None,
     choices: tuple[Any, ...] | None = None,
     unit: str | None = None,
+    formerly: tuple[str, ...] = (),
+    deprecated: str = "",
+    neutral: Any = attrs.NOTHING,  # noqa: ANN401
 ) -> Any:  # noqa: ANN401
     """Declare a parameter of an attrs class; without a default a recipe must state it.
 
-    Raises ValueError when the class is built with a value outside the bounds.
+    `formerly` are the names that the option had, oldest first: a recipe may still write one, with a warning, and the
+    oldest stays in the fingerprint. `deprecated` continues the sentence "… is deprecated: " for who writes the option,
+    as in "use 'pole'; it goes in 0.5". `neutral` is the value with which the component does what it did before it had
+    the option: with it the option is left out of the fingerprint.
+
+    Raises ValueError when the class is built with a value outside the bounds, and TypeError for former names that are
+    not a tuple of texts.
     """
-    info = OptionInfo(help, above, below, at_least, at_most, choices, unit)
+    if not isinstance(formerly, tuple) or not all(isinstance(name, str) and name for name in formerly):
+        raise TypeError(f"formerly: expected a tuple of names, got {formerly!r}")
+    if not isinstance(deprecated, str):
+        raise TypeError(f"deprecated: expected a sentence, got {deprecated!r}")
+    info = OptionInfo(help, above, below, at_least, at_most, choices, unit, formerly, deprecated, neutral)
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         complaint = info.complaint(value)
@@ -100,3 +122,28 @@ def option_info(attribute: attrs.Attribute[Any]) -> OptionInfo:
     """Return what was declared for a field; an empty declaration for a plain attrs field."""
     info: OptionInfo = attribute.metadata.get(_KEY, OptionInfo())
     return info
+
+
+def former_names(cls: type) -> Mapping[str, str]:
+    """Return the former names of an attrs class's options, each with the present one.
+
+    Raises PluginError where a former name is an option of its own, or was that of two.
+    """
+    fields = [field for field in attrs.fields(cls) if field.init]
+    present = {field.name for field in fields}
+    found: dict[str, str] = {}
+    for field in fields:
+        for name in option_info(field).formerly:
+            if name in present or name in found:
+                other = "an option of its own" if name in present else f"the former name of {found[name]!r} too"
+                raise PluginError(
+                    f"{cls.__module__}.{cls.__qualname__}: {name!r}, a former name of the option {field.name!r}, "
+                    f"is {other}; a name that was used once may not be used again"
+                )
+            found[name] = field.name
+    return found
+
+
+def lasting_name(field: attrs.Attribute[Any]) -> str:
+    """Return the name under which an option is fingerprinted: its oldest."""
+    return (*option_info(field).formerly, field.name)[0]

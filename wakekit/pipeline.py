@@ -18,6 +18,7 @@ from wakekit.artifacts import Artifact, Store, copy_file, write_text
 from wakekit.condition_stage import check_conditions, make_condition
 from wakekit.distributed import after_the_first, agreed, once, take_device, world
 from wakekit.environment import environment
+from wakekit.export_stage import check_exports, drop_exports, export, leave_export, shipped
 from wakekit.fingerprint import KIN_SEED, Contents, seeded, stage_fingerprints
 from wakekit.geometry import choose_device, geometry
 from wakekit.judge_stage import calibrate, evaluate
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
     from wakekit.progress import Progress
 
+_ENVIRONMENT = "environment.json"
+
 
 @attrs.frozen(eq=False)
 class Run:
@@ -53,14 +56,14 @@ class Run:
     conditions: Mapping[str, Path]
 
 
-def run(recipe: Recipe, out: Path, progress: Progress) -> Run:
-    """Carry a recipe through all stages; its folder is left in `out`.
+def run(recipe: Recipe, out: Path, progress: Progress, *, exports: bool = True) -> Run:
+    """Carry a recipe through all stages, those of its exporters only with `exports`; its folder is left in `out`.
 
     Sets the threads and the memory allocator of the process.
     """
     settle(recipe.settings.threads)
     take_device(choose_device(recipe.settings))
-    return Pipeline(recipe, out, progress).run()
+    return Pipeline(recipe, out, progress).run(exports=exports)
 
 
 def settle(threads: int) -> None:
@@ -86,8 +89,10 @@ class Pipeline:
         self.stages: list[Artifact] = []
         self.current = ""
 
-    def run(self) -> Run:
-        """Carry out all stages and leave the run's folder."""
+    def run(self, *, exports: bool = True) -> Run:
+        """Carry out all stages and leave the run's folder; nothing is exported without `exports`."""
+        if exports:
+            check_exports(self.recipe)
         prepared = self.prepare()
         check_conditions(self.recipe.conditions, prepared)
         weights = self.train(prepared)
@@ -100,6 +105,8 @@ class Pipeline:
         if world().first:
             self.leave(weights, dev, calibration, test, evaluation)
             write_report(self.recipe["report"], self.folder)
+        if exports:
+            self.export(prepared, weights, calibration)
         # The others go on when the folder is whole.
         agreed(None)
         return Run(self.recipe, self.folder, prepared, calibration, test, conditions)
@@ -202,6 +209,30 @@ class Pipeline:
 
         return self.stage("evaluate", make)
 
+    def export(self, prepared: Prepared, weights: Path, calibration: Path) -> None:
+        """What the exporters write, compared with what was trained; it is left in the run's folder."""
+        if world().first:
+            drop_exports(self.folder)
+        if self.recipe.many["exporters"]:
+            self.progress.note(f"the results of the run are in {self.folder}; what it trained is exported now")
+        for name in self.recipe.many["exporters"]:
+            written = self.export_one(prepared, weights, calibration, name)
+            if world().first:
+                leave_export(written, self.folder, name)
+                write_text(self.folder / _ENVIRONMENT, json.dumps(self._environment(), indent=2))
+
+    def export_one(self, prepared: Prepared, weights: Path, calibration: Path, name: str) -> Path:
+        """What the exporter of that id writes."""
+
+        def make(folder: Path) -> None:
+            dev, model = prepared.open("dev"), weights / "model.safetensors"
+            told = {"keyword": dev.keyword, "fingerprint": self.prints["calibrate"]}
+            with self.progress.task(f"exporting {name}", 1) as advance:
+                export(folder, self.recipe, shipped(self.recipe, model, calibration, **told), dev, name=name)
+                advance()
+
+        return self.stage(f"export-{name}", make)
+
     def leave(self, weights: Path, dev: Path, calibration: Path, test: Path, evaluation: Path) -> None:
         """Gather what a person wants to read in the run's folder."""
         files = {
@@ -231,7 +262,7 @@ class Pipeline:
         for source, name in files.items():
             copy_file(source, self.folder / name)
         write_text(self.folder / "recipe.toml", dump(self.recipe))
-        write_text(self.folder / "environment.json", json.dumps(self._environment(), indent=2))
+        write_text(self.folder / _ENVIRONMENT, json.dumps(self._environment(), indent=2))
         # Last, because a folder with it counts as a finished run.
         copy_file(evaluation / "metrics.json", self.folder / "metrics.json")
 

@@ -1,19 +1,24 @@
 """Where a key stands in a TOML text; used only to place error messages, so that reading recipes needs no second parser.
 
-Lines and columns count from 1.
+Lines and columns count from 1, columns in characters.
 """
 
 from __future__ import annotations
 
+import functools
 import tomllib
 from typing import TYPE_CHECKING
 
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tree_sitter import Node
 
 Path = tuple[str | int, ...]
+_KEPT = 64
+_KEY_AND_VALUE = 2
 
 
 @attrs.frozen
@@ -24,32 +29,91 @@ class Place:
     value: tuple[int, int]
 
 
+@attrs.frozen
+class Repeated:
+    """A key or table that is written a second time."""
+
+    name: str
+    here: tuple[int, int]
+    first: tuple[int, int]
+
+
 def locate(text: str, path: Path, *, on_key: bool = False) -> tuple[int, int]:
     """Return the line and column of the value (or the key) at `path`, or of the nearest table around it."""
     places = _places(text)
     for length in range(len(path), 0, -1):
         place = places.get(path[:length])
         if place is not None:
-            exact = length == len(path)
+            # A component's name alone is short for a table with that type.
+            exact = path[length:] in ((), ("type",))
             return _in_characters(text, place.key if on_key or not exact else place.value)
     return (1, 1)
+
+
+def repeated(text: str, line: int) -> Repeated | None:
+    """Return the key or table on a line that stands in the text before already, None where there is none."""
+    seen: dict[Path, tuple[int, int]] = {}
+    for node, path in _written(_root(text)):
+        here, ends = _point(node), node.end_point.row + 1
+        if path in seen and here[0] <= line <= ends:
+            first = _in_characters(text, seen[path])
+            return Repeated(".".join(map(str, path)), _in_characters(text, here), first)
+        seen.setdefault(path, here)
+    return None
+
+
+def _written(root: Node) -> Iterator[tuple[Node, Path]]:
+    """Yield every key and table of a text with its path, in order, also where it is written twice."""
+    for number, node in enumerate(root.named_children):
+        if node.type == "pair":
+            yield from _written_pair(node, ())
+        elif node.type in ("table", "table_array_element"):
+            header, *pairs = [child for child in node.named_children if child.type != "comment"]
+            prefix: Path = _keys(header)
+            if node.type == "table_array_element":
+                prefix = (*prefix, number)
+            yield node, prefix
+            for pair in pairs:
+                if pair.type == "pair":
+                    yield from _written_pair(pair, prefix)
+
+
+def _written_pair(node: Node, prefix: Path) -> Iterator[tuple[Node, Path]]:
+    parts = [child for child in node.named_children if child.type != "comment"]
+    if len(parts) >= _KEY_AND_VALUE:
+        path = (*prefix, *_keys(parts[0]))
+        yield node, path
+        if parts[1].type == "inline_table":
+            for pair in parts[1].named_children:
+                if pair.type == "pair":
+                    yield from _written_pair(pair, path)
 
 
 def _in_characters(text: str, place: tuple[int, int]) -> tuple[int, int]:
     """Turn a column counted in bytes into one counted in characters."""
     line, column = place
-    before = text.encode().split(b"\n")[line - 1][: column - 1]
+    lines = _lines(text)
+    before = lines[line - 1][: column - 1] if line <= len(lines) else b""
     return line, len(before.decode(errors="ignore")) + 1
 
 
-def _places(text: str) -> dict[Path, Place]:
+@functools.lru_cache(maxsize=_KEPT)
+def _lines(text: str) -> list[bytes]:
+    return text.encode(errors="replace").split(b"\n")
+
+
+def _root(text: str) -> Node:
     import tree_sitter_toml  # noqa: PLC0415
     from tree_sitter import Language, Parser  # noqa: PLC0415
 
-    root = Parser(Language(tree_sitter_toml.language())).parse(text.encode()).root_node
+    return Parser(Language(tree_sitter_toml.language())).parse(text.encode(errors="replace")).root_node
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _places(text: str) -> dict[Path, Place]:
     places: dict[Path, Place] = {}
     arrays: dict[Path, int] = {}
-    for node in root.named_children:
+    for node in _root(text).named_children:
         if node.type == "pair":
             _pair(node, (), places)
         elif node.type in ("table", "table_array_element"):
@@ -75,7 +139,10 @@ def _table(node: Node, places: dict[Path, Place], arrays: dict[Path, int]) -> No
 
 
 def _pair(node: Node, prefix: Path, places: dict[Path, Place]) -> None:
-    key, value = [child for child in node.named_children if child.type != "comment"][:2]
+    parts = [child for child in node.named_children if child.type != "comment"]
+    if len(parts) < _KEY_AND_VALUE:
+        return
+    key, value = parts[:2]
     path = (*prefix, *_keys(key))
     for length in range(len(prefix) + 1, len(path)):
         places.setdefault(path[:length], Place(_point(key), _point(key)))
@@ -89,7 +156,7 @@ def _inside(value: Node, path: Path, places: dict[Path, Place]) -> None:
         for pair in children:
             _pair(pair, path, places)
     elif value.type == "array":
-        for index, item in enumerate(children):
+        for index, item in enumerate(child for child in children if child.type != "ERROR"):
             places[*path, index] = Place(_point(item), _point(item))
             _inside(item, (*path, index), places)
 

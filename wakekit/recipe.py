@@ -6,46 +6,40 @@ The saved form (`dump`) is plain TOML without bases or variables; resolving it a
 from __future__ import annotations
 
 import functools
-import os
 import re
 from collections.abc import Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from wakekit.ablate_table import list_variants, read_ablate
-from wakekit.converter import ProblemsError, shown, structure
+from wakekit.ablate_table import list_variants, readable_ablate
+from wakekit.building import Chosen, build_component
+from wakekit.converter import ProblemsError, shown, structure, warned
 from wakekit.data import SPLITS
-from wakekit.detector_settings import settings_of
-from wakekit.errors import PluginError, Problem, RecipeError, WakekitError
+from wakekit.detector_settings import present_search, settings_of
+from wakekit.errors import Mistake, PluginError, Problem, RecipeError, an
+from wakekit.hints import with_homes
 from wakekit.kinds import SLOTS, Slot
-from wakekit.layers import KeyPath, Merged, Text, read_layers
+from wakekit.layers import KeyPath, Merged, read_layers
 from wakekit.recipe_table import CONDITIONS
-from wakekit.registry import Entry, Registry
+from wakekit.references import VARS, References
+from wakekit.registry import Registry
+from wakekit.required import unmet
 from wakekit.settings import Condition, Settings, folder_name
-from wakekit.variant_recipes import optional_parts, resolve_variants
+from wakekit.variant_recipes import VariantsError, level_problems, optional_parts, resolve_variants
 from wakekit.variants import Ablate, Variant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
 _SLOTS = {slot.key: slot for slot in SLOTS}
-_KIND_OF = {slot.contract: slot.kind for slot in SLOTS}
 
 _ABLATE = "ablate"
 _AUGMENTATIONS = "augmentations"
 _RECORDING = "recording"
-_REFERENCE = re.compile(r"\$\{([^}]*)\}")
-
-
-@attrs.frozen(eq=False)
-class Chosen:
-    """A component that a recipe chose: where it comes from and its parameters."""
-
-    entry: Entry
-    value: Any
 
 
 @attrs.frozen(eq=False)
@@ -56,6 +50,7 @@ class Recipe:
     components by id, in the order written. `conditions` maps ids to shifted copies of the test set, `variants` names
     to the recipes that `[ablate]` sets against this one, and `described` the same names to what each changes; `ablate`
     says how they are compared. `levels` are this recipe's own in a grid: axis, or what is left out, to what it is here.
+    `warnings` are what will not work for ever, as former names, here and in the variants.
     """
 
     settings: Settings
@@ -68,6 +63,7 @@ class Recipe:
     ablate: Ablate | None = None
     described: Mapping[str, Variant] = attrs.field(factory=dict)
     levels: Mapping[str, str] = attrs.field(factory=dict)
+    warnings: tuple[Mistake, ...] = ()
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -97,41 +93,63 @@ class _Resolver:
     def __init__(self, registry: Registry, merged: Merged) -> None:
         self.registry = registry
         self.merged = merged
+        self.references = References(merged.table.get(VARS, {}))
         self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
         self.plugin_trouble: set[str] = set()
+        self.unmet = False
 
     def resolve(self, stem: str) -> Recipe:
         """Return the recipe; raises RecipeError with every problem."""
         found = self.recipe(stem)
         if _ABLATE in self.merged.table:
             found = self._ablated(found, stem)
-        if self.problems:
-            error = RecipeError(self.merged.lines(self.problems))
-            if all(problem.message.endswith(tuple(self.plugin_trouble)) for problem in self.problems):
+        warnings = tuple(self.merged.mistakes([*self.warnings, *self.references.unused()]))
+        problems = [problem for problem in self._all_problems() if not (self.merged.partial and problem.missing)]
+        if problems or self.merged.found:
+            problems = with_homes(problems, self.merged.table, self.registry)
+            placed = [*self.merged.found, *self.merged.mistakes(problems)]
+            error = RecipeError(self.merged.in_order(placed))
+            error.warnings = warnings
+            # What a missing plugin would offer is unknown too: what is to be done is to install it.
+            if self.unmet or all(mistake.message.endswith(tuple(self.plugin_trouble)) for mistake in placed):
                 error.exit_code = PluginError.exit_code
             raise error
-        return found
+        return attrs.evolve(found, warnings=warnings)
+
+    def _all_problems(self) -> list[Problem]:
+        """Return the problems, but not those that others bring about."""
+        own = [self._sourced(problem) for problem in self.problems if not self.references.follows(problem)]
+        return [*self.references.problems, *self.references.mistyped(), *own]
+
+    def _sourced(self, problem: Problem) -> Problem:
+        """Return a problem of a value that was made of variables with the places of those."""
+        places = {name: self.merged.origin((VARS, name)) for name in self.references.behind(problem.path)}
+        told = [f"{VARS}.{name} at {layer.place((VARS, name))}" for name, layer in places.items() if layer is not None]
+        return problem.moved(problem.path, f"{problem.message} (from {', '.join(told)})") if told else problem
 
     def _ablated(self, recipe: Recipe, stem: str) -> Recipe:
-        """Return the recipe with the variants that `[ablate]` asks for, which need a recipe without mistakes."""
-        before = len(self.problems)
-        written = self._interpolate(self.merged.table[_ABLATE], (_ABLATE,))
-        if len(self.problems) > before:
-            return recipe
+        """Return the recipe with the variants that `[ablate]` asks for, where nothing is wrong with either."""
+        right = not (self._all_problems() or self.merged.partial)
+        written = self.references.filled(self.merged.table[_ABLATE], (_ABLATE,))
+        asked, wrong = readable_ablate(written)
+        resolve = functools.partial(self._variant, stem=stem)
         try:
-            asked = read_ablate(written)
-            if before and asked.by_mode:
-                return recipe
-            asked = asked if before else asked.told(optional_parts(recipe))
-            variants = list_variants(asked)
-            if before:
-                return recipe
-            return resolve_variants(recipe, asked, variants, resolve=functools.partial(self._variant, stem=stem))
-        except ProblemsError as error:
+            if right and not wrong and not self._all_problems():
+                asked = asked.told(optional_parts(recipe))
+                return resolve_variants(recipe, asked, list_variants(asked), resolve=resolve)
+            if not wrong and not asked.by_mode:
+                list_variants(asked)
+        except VariantsError as error:
             self.problems += [problem.under(_ABLATE) for problem in error.problems]
             return recipe
+        except ProblemsError as error:
+            wrong = list(error.problems)
+        self.problems += [problem.under(_ABLATE) for problem in [*wrong, *level_problems(asked, resolve)]]
+        return recipe
 
     def _variant(self, variant: Variant, *, stem: str) -> tuple[list[Problem], Recipe | None]:
+        """Return what the changes of a variant make wrong, and its recipe where it is right."""
         table = {key: value for key, value in self.merged.table.items() if key != _ABLATE}
         try:
             merged = attrs.evolve(self.merged, table=variant.applied(table))
@@ -140,12 +158,19 @@ class _Resolver:
         resolver = _Resolver(self.registry, merged)
         found = resolver.recipe(stem)
         self.plugin_trouble |= resolver.plugin_trouble
-        return [variant.blamed(problem) for problem in resolver.problems], None if resolver.problems else found
+        self.unmet |= resolver.unmet
+        caused = [variant.caused(warning) for warning in resolver.warnings]
+        self.warnings += [warning.under(_ABLATE) for warning in caused if warning is not None]
+        before = {(problem.path, problem.message) for problem in self._all_problems()}
+        problems = resolver._all_problems()
+        new = [problem for problem in problems if (problem.path, problem.message) not in before]
+        told = [problem for problem in new if not before or variant.caused(problem) is not None]
+        return [variant.blamed(problem) for problem in told], None if problems else found
 
     def recipe(self, stem: str) -> Recipe:
         """Return the recipe, of use only where no problem was found."""
-        written = {key: value for key, value in self.merged.table.items() if key not in {"vars", _ABLATE}}
-        table: dict[str, Any] = self._interpolate(written, ())
+        written = {key: value for key, value in self.merged.table.items() if key not in {VARS, _ABLATE}}
+        table: dict[str, Any] = self.references.filled(written, ())
         single, many = {}, {}
         for slot in SLOTS:
             written = table.pop(slot.key, None)
@@ -156,38 +181,65 @@ class _Resolver:
             else:
                 single[slot.key] = self._single(slot, written)
         conditions = self._conditions(table.pop(CONDITIONS, {}))
+        written_plugins = table.get("plugins")
         settings = self._settings(table)
-        self._check_search(settings, single["detector"])
+        settings = self._searched(settings, single["detector"])
+        self._check_required(written_plugins)
         if settings is not None:
             settings = attrs.evolve(settings, name=settings.name or folder_name(stem))
         chosen = {key: value for key, value in single.items() if value is not None}
         return Recipe(settings, chosen, many, self.merged, self.registry, conditions)
 
     def _settings(self, table: dict[str, Any]) -> Any:  # noqa: ANN401
-        names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, CONDITIONS, _ABLATE, "vars", "extends"]
+        names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, CONDITIONS, _ABLATE, VARS, "extends"]
         for key in [key for key in table if key not in names]:
             near = get_close_matches(key, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"a recipe has {', '.join(sorted(names))}"
-            self.problems.append(Problem((key,), f"unknown key {key!r} ({hint})", on_key=True))
+            self.problems.append(
+                Problem((key,), f"unknown key {key!r} ({hint})", on_key=True, suggestion=near[0] if near else None)
+            )
             del table[key]
         table.setdefault("operating_point", {})
         try:
-            return structure(Settings, table, "the recipe")
+            with self._warned(()):
+                return structure(Settings, table, "the recipe")
         except ProblemsError as error:
             self.problems += error.problems
             return None
 
-    def _check_search(self, settings: Settings | None, detector: Chosen | None) -> None:
+    def _check_required(self, written: object) -> None:
+        """Hold what `[plugins]` requires against what is installed, also where other settings are wrong."""
+        required = written.get("require") if isinstance(written, dict) else None
+        for place, text in enumerate(required) if isinstance(required, list) else ():
+            path = ("plugins", "require", place)
+            try:
+                trouble = unmet(text, self.registry.plugins) if isinstance(text, str) else None
+            except ValueError as error:
+                self.problems.append(Problem(path, str(error)))
+                continue
+            if trouble:
+                self.unmet = True
+                self.problems.append(Problem(path, trouble))
+
+    def _searched(self, settings: Settings | None, detector: Chosen | None) -> Settings | None:
+        """Return the settings with a search that the detector takes, its options under their present names."""
+        if settings is None or detector is None:
+            return settings
+        target = settings.operating_point
         try:
-            if settings is not None and detector is not None:
-                settings_of(detector.value, settings.operating_point.search)
+            with self._warned(("operating_point", "search")):
+                search = present_search(detector.value, target.search)
+                settings_of(detector.value, search)
         except ProblemsError as error:
             self.problems += [problem.under("operating_point", "search") for problem in error.problems]
+            return settings
+        return attrs.evolve(settings, operating_point=attrs.evolve(target, search=search))
 
     def _single(self, slot: Slot, written: object) -> Chosen | None:
         if written is None and slot.neutral is None:
             names = ", ".join(entry.component.name for entry in self.registry.entries(slot.kind)) or "none installed"
-            self.problems.append(Problem((), f"missing [{slot.key}]: choose a {slot.kind} with type = … ({names})"))
+            message = f"missing [{slot.key}]: choose {an(slot.kind)} with type = … ({names})"
+            self.problems.append(Problem((), message, missing=True))
             return None
         return self._component(slot, {"type": slot.neutral} if written is None else written, (slot.key,))
 
@@ -197,6 +249,10 @@ class _Resolver:
         if not isinstance(written, dict):
             self.problems.append(Problem(path, f"expected tables keyed by id, got {shown(written)}"))
             return {}
+        if isinstance(written.get("type"), (str, dict)):
+            # A table without an id, as [metrics] with type = "eer"; its name was taken for a short form of one.
+            self.problems.append(_without_id(written["type"], path))
+            written = {name: table for name, table in written.items() if name != "type" and isinstance(table, dict)}
         made = {name: self._component(slot, table, (*path, name)) for name, table in written.items()}
         return {name: chosen for name, chosen in made.items() if chosen is not None}
 
@@ -216,7 +272,8 @@ class _Resolver:
         if isinstance(written, dict) and "augmentations" in written:
             table = {**written, "augmentations": self._changes(written["augmentations"], (*path, "augmentations"))}
         try:
-            found: Condition = structure(Condition, table, "a condition")
+            with self._warned(path):
+                found: Condition = structure(Condition, table, "a condition")
         except ProblemsError as error:
             self.problems += [problem.under(*path) for problem in error.problems]
             return None
@@ -248,7 +305,8 @@ class _Resolver:
         if isinstance(written, dict) and slot.implied:
             written = {"type": slot.neutral, **written}
         try:
-            return build_component(self.registry, slot.kind, written)
+            with self._warned(path):
+                return build_component(self.registry, slot.kind, written)
         except ProblemsError as error:
             self.problems += [problem.under(*path) for problem in error.problems]
         except PluginError as error:
@@ -256,106 +314,21 @@ class _Resolver:
             self.problems.append(Problem(_type_path(path, written), str(error)))
         return None
 
-    def _interpolate(self, value: Any, path: KeyPath) -> Any:  # noqa: ANN401
-        if isinstance(value, dict):
-            return {key: self._interpolate(item, (*path, key)) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self._interpolate(item, (*path, index)) for index, item in enumerate(value)]
-        if isinstance(value, Text) and "${" in value:
-            return self._filled(value, path)
-        return value
+    @contextmanager
+    def _warned(self, path: KeyPath) -> Iterator[None]:
+        """Keep the warnings of a value at a path."""
+        with warned() as found:
+            yield
+        self.warnings += [warning.under(*path) for warning in found]
 
-    def _filled(self, text: Text, path: KeyPath) -> Any:  # noqa: ANN401
-        try:
-            return self._expanded(text, ())
-        except LookupError as error:
-            self.problems.append(Problem(path, str(error.args[0])))
-            return Text.at(text.folder, "")
 
-    def _expanded(self, text: Text, within: tuple[str, ...]) -> Any:  # noqa: ANN401
-        """Return a text with its references filled in; one that is nothing but a reference takes the value itself."""
-        whole = _REFERENCE.fullmatch(text)
-        if whole:
-            found = self._lookup(whole[1], within)
-            # A path in [vars] is relative to the file that wrote it there.
-            return Text.at(text.folder, found) if type(found) is str else found
-        return Text.at(text.folder, _REFERENCE.sub(lambda match: str(self._lookup(match[1], within)), text))
-
-    def _lookup(self, reference: str, within: tuple[str, ...]) -> Any:  # noqa: ANN401
-        if reference.startswith("env:"):
-            name = reference.removeprefix("env:")
-            if name not in os.environ:
-                raise LookupError(f"the environment variable {name} is not set; set it, as in {name}=… wakekit run …")
-            return os.environ[name]
-        variables = self.merged.table.get("vars", {})
-        name = reference.removeprefix("vars.")
-        if not reference.startswith("vars.") or not isinstance(variables, dict) or name not in variables:
-            raise LookupError(
-                f"unknown reference ${{{reference}}}; use ${{env:NAME}} or ${{vars.name}} with a table [vars]"
-            )
-        if name in within:
-            raise LookupError(f"${{vars.{name}}} refers to itself, through {' → '.join([*within, name])}")
-        found = variables[name]
-        return self._expanded(found, (*within, name)) if isinstance(found, Text) and "${" in found else found
+def _without_id(written: object, path: KeyPath) -> Problem:
+    named = written.get("type") if isinstance(written, dict) else written
+    name = str(named) if isinstance(named, str) else "…"
+    where = ".".join(map(str, (*path, re.sub(r"[^\w-]", "_", name) if name != "…" else "<id>")))
+    message = f"expected tables keyed by id; write [{where}] with type = {name!r}"
+    return Problem((*path, "type"), message, on_key=True, suggestion=f"[{where}]")
 
 
 def _type_path(path: KeyPath, written: object) -> KeyPath:
     return (*path, "type") if isinstance(written, dict) and "type" in written else path
-
-
-def build_component(registry: Registry, kind: str, written: object) -> Chosen:
-    """Return the component that a table (or a string, short for one) describes.
-
-    Raises ProblemsError for the recipe's mistakes, PluginError for a plugin's.
-    """
-    table = {"type": written} if isinstance(written, str) else written
-    if not isinstance(table, dict):
-        raise ProblemsError([Problem((), f"expected a table or the name of a {kind}, got {shown(written)}")])
-    name = table.get("type")
-    if not isinstance(name, str):
-        message = "missing type" if name is None else f"expected the name of a {kind}, got {shown(name)}"
-        raise ProblemsError([Problem(("type",) if name is not None else (), f"{message}; {_offer(registry, kind)}")])
-    try:
-        entry = registry.find(kind, str(name))
-    except PluginError:
-        raise
-    except WakekitError as error:
-        raise ProblemsError([Problem(("type",), str(error))]) from error
-    options = {key: value for key, value in table.items() if key != "type"}
-    value = structure(registry.load(entry), options, str(name), nested=nested_builder(registry))
-    _check_files(value)
-    if kind == "corpus" and not value.keyword.strip():
-        raise ProblemsError([Problem(("keyword",), "expected a keyword, got none")])
-    return Chosen(entry, value)
-
-
-def _offer(registry: Registry, kind: str) -> str:
-    return f"there are: {', '.join(entry.component.name for entry in registry.entries(kind)) or 'none'}"
-
-
-@functools.cache
-def nested_builder(registry: Registry) -> Callable[[type, object], object]:
-    """Return what builds components that are options of other components, from their kind's Protocol."""
-
-    def build(contract: type, written: object) -> object:
-        return build_component(registry, _KIND_OF[contract], written).value
-
-    return build
-
-
-def _check_files(value: object) -> None:
-    """Refuse options of type Path that name nothing: components only read what they are given."""
-    missing = [
-        Problem((field.name,), f"no such file or folder: {path}")
-        for field in attrs.fields(type(value))  # type: ignore[arg-type]
-        for path in _paths(getattr(value, field.name))
-        if not path.exists()
-    ]
-    if missing:
-        raise ProblemsError(missing)
-
-
-def _paths(value: object) -> list[Path]:
-    if isinstance(value, (tuple, list)):
-        return [path for item in value for path in _paths(item)]
-    return [value] if isinstance(value, Path) else []

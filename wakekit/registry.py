@@ -1,26 +1,24 @@
 """(kind, name) → component, for listing and for use alike; a component's module is imported only when it is used.
 
-A bare name must be unique among the loaded plugins; `plugin:name` picks one of several.
+A bare name must be unique among the loaded plugins; `plugin:name` picks one of several. A component is also found under
+a name that it had formerly, unless another has that name now.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from wakekit.errors import PluginError, WakekitError
-from wakekit.plugins import Plugin, load_plugins
+from wakekit.errors import PluginError, WakekitError, an
+from wakekit.plugins import DISABLE_VARIABLE, Plugin, contained, disabled_by_environment, load_plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from wakekit.hookspecs import Component
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A component together with the plugin that offers it."""
 
     component: Component
@@ -31,7 +29,8 @@ class Entry:
         module, _, name = self.component.target.partition(":")
         label = f"{self.component.kind} {self.component.name!r} of plugin {self.plugin.label()}"
         try:
-            found = getattr(import_module(module), name)
+            with contained():
+                found = getattr(import_module(module), name)
         except KeyboardInterrupt:
             raise
         except WakekitError as error:
@@ -50,16 +49,27 @@ def _hint(error: BaseException) -> str:
 
 
 class UnknownComponentError(WakekitError):
-    """No plugin offers the name; carries a suggestion."""
+    """No plugin offers the name; `suggestion` is the nearest that one does, if any is near."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, suggestion: str | None = None) -> None:
+        super().__init__(message)
+        self.suggestion = suggestion
+
+
+class UnknownPluginError(WakekitError):
+    """A plugin to disable that is not installed; carries a suggestion."""
 
     exit_code = 2
 
 
 class Registry:
-    """All components of the loaded plugins."""
+    """All components of the loaded plugins; `warnings` are sentences for the user about how they were asked for."""
 
-    def __init__(self, plugins: Sequence[Plugin]) -> None:
+    def __init__(self, plugins: Sequence[Plugin], *, warnings: Iterable[str] = ()) -> None:
         self.plugins = tuple(plugins)
+        self.warnings = tuple(warnings)
         self._entries: dict[str, list[Entry]] = {}
         self._classes: dict[type, Entry] = {}
         for plugin in plugins:
@@ -71,23 +81,34 @@ class Registry:
         return sorted(self._entries.get(kind, ()), key=lambda entry: (entry.component.name, entry.plugin.name))
 
     def find(self, kind: str, name: str) -> Entry:
-        """Return the component that `name` or `plugin:name` stands for.
+        """Return the component that `name` or `plugin:name` stands for, now or formerly.
 
         Raises UnknownComponentError with the nearest names, or PluginError where plugins stand in the way.
         """
         plugin, _, bare = name.rpartition(":")
         self._refuse_unusable(plugin, kind, bare)
-        found = [
-            entry for entry in self.entries(kind) if entry.component.name == bare and plugin in ("", entry.plugin.name)
-        ]
+        known = [entry for entry in self.entries(kind) if plugin in ("", entry.plugin.name)]
+        found = [entry for entry in known if entry.component.name == bare]
+        found = found or [entry for entry in known if bare in entry.component.formerly]
         if len(found) > 1:
             raise PluginError(
                 f"{kind} {name!r} is offered by {' and '.join(entry.plugin.label() for entry in found)}; "
-                f"write {' or '.join(repr(f'{entry.plugin.name}:{bare}') for entry in found)}"
+                f"write {' or '.join(repr(f'{entry.plugin.name}:{entry.component.name}') for entry in found)}"
             )
         if not found:
             raise self._unknown(kind, name, bare)
         return found[0]
+
+    def remarks(self, name: str, entry: Entry) -> Iterator[tuple[str, str | None]]:
+        """Yield what a recipe that names a component so should know, with the name to write instead where there is one.
+
+        `name` is one that `find` took for the entry.
+        """
+        present = self.name_of(entry)
+        if name.rpartition(":")[2] != entry.component.name:
+            yield f"{name!r} is now called {present!r}; write that", present
+        if entry.component.deprecated:
+            yield f"{present!r} is deprecated: {entry.component.deprecated}", None
 
     def load(self, entry: Entry) -> type:
         """Import the component's class and remember which component it is."""
@@ -123,17 +144,54 @@ class Registry:
             raise PluginError(f"{kind} {bare!r} needs plugin {known.label()}, which is {known.state}: {known.reason}")
 
     def _unknown(self, kind: str, name: str, bare: str) -> WakekitError:
-        names = [entry.component.name for entry in self.entries(kind)]
-        near = get_close_matches(bare, names, n=1)
+        from difflib import get_close_matches  # noqa: PLC0415
+
+        near = get_close_matches(bare, [entry.component.name for entry in self.entries(kind)], n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
+        others = [other for other in self._entries if any(one.component.name == bare for one in self._entries[other])]
+        if others and not near:
+            hint = f" (it is {' and '.join(map(an, others))})"
+        names = [self.name_of(entry) for entry in self.entries(kind)]
         message = f"unknown {kind} {name!r}{hint}; there are: {', '.join(names) or 'none'}"
         lost = [plugin for plugin in self.plugins if plugin.state != "ok"]
         if lost:
-            reasons = "; ".join(f"{plugin.label()} is {plugin.state}: {plugin.reason}" for plugin in lost)
-            message += f" — a plugin that could not be used may offer it: {reasons}"
-        return PluginError(message) if lost and not near else UnknownComponentError(message)
+            message += f" — a plugin that could not be used may offer it: {_told(lost)}"
+        return PluginError(message) if lost and not near else UnknownComponentError(message, near[0] if near else None)
+
+
+def _told(lost: Sequence[Plugin]) -> str:
+    """Return what became of plugins, in few words where there are many."""
+    if len(lost) == 1:
+        return f"{lost[0].label()} is {lost[0].state}: {lost[0].reason}"
+    return f"{', '.join(f'{plugin.name} ({plugin.state})' for plugin in lost)}; wakekit plugins says why"
 
 
 def installed(disabled: Collection[str] = ()) -> Registry:
-    """Return the registry of everything installed, less the disabled plugins."""
-    return Registry(load_plugins(disabled))
+    """Return the registry of everything installed, less the disabled plugins.
+
+    A plugin that the environment disables but that is not installed is only warned of, since an environment variable
+    may be meant for other installations too.
+    """
+    plugins = load_plugins(disabled)
+    lost = [name for name in disabled_by_environment() if not _is_known(name, plugins)]
+    return Registry(plugins, warnings=[f"{DISABLE_VARIABLE}: {_not_installed(name, plugins)}" for name in lost])
+
+
+def refuse_unknown(disabled: Collection[str], plugins: Sequence[Plugin]) -> None:
+    """Raise UnknownPluginError for the names of plugins to disable that none of these plugins has."""
+    unknown = [_not_installed(name, plugins) for name in disabled if not _is_known(name, plugins)]
+    if unknown:
+        raise UnknownPluginError("--disable-plugin: " + "; ".join(unknown))
+
+
+def _is_known(name: str, plugins: Iterable[Plugin]) -> bool:
+    return any(plugin.is_called(name) for plugin in plugins)
+
+
+def _not_installed(name: str, plugins: Sequence[Plugin]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    names = list(dict.fromkeys(text for plugin in plugins for text in (plugin.name, plugin.distribution)))
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(plugin.name for plugin in plugins)}"
+    return f"there is no plugin {name!r} to disable ({hint})"

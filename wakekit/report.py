@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from wakekit.ablation.saved import FILE as ABLATION
 from wakekit.ablation.saved import read_result
+from wakekit.building import build_component
 from wakekit.converter import ProblemsError
 from wakekit.errors import PluginError, WakekitError, blaming
 from wakekit.kinds import SLOTS
-from wakekit.recipe import build_component
 from wakekit.run_folder import read_run
 
 if TYPE_CHECKING:

@@ -110,6 +110,15 @@ def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+@attrs.frozen
+class Plugins:
+    """`[plugins]`: what the recipe needs installed; it changes no result."""
+
+    require: tuple[str, ...] = option(
+        (), help="distributions that offer plugins, with their versions, as in 'acme-wake >=0.3,<1'"
+    )
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """The core's part of a recipe."""
@@ -126,6 +135,7 @@ class Settings:
     window: Window = attrs.field(factory=Window)
     compose: Compose = attrs.field(factory=Compose)
     operating_point: Target
+    plugins: Plugins = attrs.field(factory=Plugins)
 
     def __attrs_post_init__(self) -> None:
         """Refuse a name that is no name of a folder."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
 
+from wakekit.terminal import console as make_console
 from wakekit.units import large_amount, plain_number
 from wakekit.worst import worst_speaker
 
-_PIPE_WIDTH = 120
+if TYPE_CHECKING:
+    from rich.console import Console
+
 _COUNTS = 3  # the first say most; all of them are in metrics.json
 _MISSED = "missed"
 _DECIDED = {_MISSED, "false_accepts"}  # what a threshold decides is counted under these
@@ -22,8 +23,7 @@ _UNITS = {"area": "", "squared error": "", "1/h": "per hour"}
 
 def print_summary(folder: Path) -> None:
     """Print the result of the run, or of the folds, in `folder` to standard output."""
-    width = None if sys.stdout.isatty() else _PIPE_WIDTH
-    console = Console(width=width, highlight=False)
+    console = make_console()
     console.print(f"\nresults of {folder}", style="bold", markup=False, soft_wrap=True)
     if (folder / "folds.json").is_file():
         _print_folds(console, json.loads((folder / "folds.json").read_text(encoding="utf-8")))
@@ -43,8 +43,21 @@ def print_summary(folder: Path) -> None:
         console.print(f"warning: {warning}", style="yellow", markup=False)
     if (read := _test_readings(folder)) > 1:
         console.print(f"test of this corpus has been read by {read} recipes in this folder", markup=False)
+    for path in sorted((folder / "export").glob("*/parity.json")):
+        console.print(_export(path), markup=False, soft_wrap=True)
     if (folder / "report.html").is_file():
         console.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)
+
+
+def _export(path: Path) -> str:
+    """Say what was exported, and how it compares with what was trained."""
+    parity = json.loads(path.read_text(encoding="utf-8"))
+    file = path.parent / parity["file"]
+    return (
+        f"exported: {file} ({large_amount(file.stat().st_size, 'B')}); its probabilities differ by up to "
+        f"{parity['largest_difference']:.2g} from the trained model's, and so do {parity['decisions_differ']} of "
+        f"{parity['windows']} decisions at the threshold"
+    )
 
 
 def _test_readings(folder: Path) -> int:

@@ -11,7 +11,7 @@ from wakekit.converter import ProblemsError
 from wakekit.errors import Problem
 from wakekit.kinds import SLOTS
 from wakekit.recipe_table import as_table
-from wakekit.variants import GRID, Variant, in_words
+from wakekit.variants import FIXED, GRID, Variant, in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +20,15 @@ if TYPE_CHECKING:
     from wakekit.recipe import Recipe
     from wakekit.settings import Target
 
+    Resolve = Callable[[Variant], tuple[Sequence[Problem], Recipe | None]]
+
 # What is measured, and how it is cut, shown and carried out, is no part of the detector that an ablation judges.
-_AROUND = {"splitter", "trainer", "metric", "report", "launcher"}
+_AROUND = {"splitter", "trainer", "metric", "exporter", "report", "launcher"}
+_TRIED = 100
 _OTHER_TARGET = (
     "has another operating point: variants are compared at the recipe's own, of which only search may differ; "
     "change it in the recipe"
 )
-_FIXED = {
-    "ablate": "the terms of an ablation are the same for all its variants",
-    "vars": "[vars] is put into the recipe before its variants; set the option that holds it",
-}
 _OPTIONAL = tuple(slot for slot in SLOTS if (slot.many or slot.neutral) and slot.kind not in _AROUND)
 
 
@@ -44,17 +43,25 @@ def optional_parts(recipe: Recipe) -> tuple[str, ...]:
     return tuple(found)
 
 
-def resolve_variants(
-    recipe: Recipe,
-    asked: Asked,
-    variants: Sequence[Variant],
-    *,
-    resolve: Callable[[Variant], tuple[Sequence[Problem], Recipe | None]],
-) -> Recipe:
+class VariantsError(ProblemsError):
+    """What is wrong with variants that were resolved, one and all."""
+
+
+def level_problems(asked: Asked, resolve: Resolve) -> list[Problem]:
+    """Return what is wrong with each thing that `[ablate]` tries by itself, where not all of it can be resolved."""
+    levels = [*(level for factor in asked.factors for level in factor.levels), *asked.spelled]
+    problems: dict[tuple[object, ...], Problem] = {}
+    for level in levels[:_TRIED]:
+        for problem in resolve(level)[0]:
+            problems.setdefault(_gist(level, problem), problem)
+    return list(problems.values())
+
+
+def resolve_variants(recipe: Recipe, asked: Asked, variants: Sequence[Variant], *, resolve: Resolve) -> Recipe:
     """Return the recipe with its variants resolved and described.
 
     `resolve` returns a variant's problems, or its recipe. What a grid combines is resolved only where each level is
-    right by itself, so that a mistake is said once. Raises ProblemsError with all, with paths within `[ablate]`.
+    right by itself, so that a mistake is said once. Raises VariantsError with all, with paths within `[ablate]`.
     """
     grid = asked.table.mode == GRID
     levels = {factor.name: _own_level(recipe, factor) for factor in asked.factors} if grid else {}
@@ -76,7 +83,7 @@ def resolve_variants(
             for problem in wrong:
                 problems.setdefault(_gist(variant, problem), problem)
     if problems:
-        raise ProblemsError(tuple(problems.values()))
+        raise VariantsError(tuple(problems.values()))
     table = as_table(recipe)
     described = {
         variant.name: attrs.evolve(
@@ -115,7 +122,7 @@ def _same(variant: Variant, other: str, *, grid: bool) -> Problem:
         return Problem(variant.place, f"{name} changes nothing: seeds of training are those of ablate.seeds")
     if "ablate" in aside or "vars" in aside:
         key = "ablate" if "ablate" in aside else "vars"
-        return Problem(variant.place, f"{name} changes nothing: {_FIXED[key]}")
+        return Problem(variant.place, f"{name} changes nothing: {FIXED[key]}")
     return Problem(variant.place, f"{name} changes nothing; leave it out")
 
 

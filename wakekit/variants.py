@@ -6,24 +6,30 @@ A variant remembers where each of its changes was written, so that what is wrong
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from wakekit.converter import ProblemsError
-from wakekit.errors import Problem, RecipeError
+from wakekit.errors import Problem
 from wakekit.kinds import SLOTS
 from wakekit.layers import KeyPath, merge_tables
 from wakekit.options import option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from wakekit.layers import Table
 
+# What a variant cannot change, and why.
+FIXED = {
+    "ablate": "the terms of an ablation are the same for all its variants",
+    "vars": "[vars] is put into the recipe before its variants; set the option that holds it",
+    "extends": "a variant is tables laid over the recipe; write those of the base here, or another recipe",
+}
 MODES = ONE_AT_A_TIME, LEAVE_ONE_OUT, GRID = ("one-at-a-time", "leave-one-out", "grid")
+_MANY = {slot.key for slot in SLOTS if slot.many}
 _CONTRACTS = {slot.key: slot.contract for slot in SLOTS}
 
 
@@ -96,7 +102,7 @@ class Edit:
         if self.key_place is not None and (above if problem.on_key else above and len(path) < len(here)):
             return Problem(self.key_place, f"{'.'.join(here)}: {problem.message}")
         if path[: len(here)] == here:
-            return Problem((*self.place, *path[len(here) :]), problem.message, on_key=problem.on_key)
+            return problem.moved((*self.place, *path[len(here) :]))
         return None
 
 
@@ -124,23 +130,18 @@ class Variant:
             _apply(changed, edit)
         return changed
 
-    def blamed(self, problem: Problem) -> Problem:
-        """Return a problem of the changed recipe at the place of the change that caused it."""
+    def caused(self, problem: Problem) -> Problem | None:
+        """Return a problem of the changed recipe at the place of the change that caused it, None where none did."""
         closest = sorted(self.edits, key=lambda edit: -len(edit.path))
-        found = next((found for edit in closest if (found := edit.blamed(problem)) is not None), None)
+        return next((found for edit in closest if (found := edit.blamed(problem)) is not None), None)
+
+    def blamed(self, problem: Problem) -> Problem:
+        """Return a problem of the changed recipe at the place of the change that caused it, or of the variant."""
+        found = self.caused(problem)
         if found is None:
             where = ".".join(map(str, problem.path))
-            found = Problem(self.place, f"{where + ': ' if where else ''}{problem.message}")
-        return Problem(found.path, f"variant {self.name!r}: {found.message}", on_key=found.on_key)
-
-
-@contextmanager
-def in_variant(name: str) -> Iterator[None]:
-    """Name the variant in every line of a RecipeError."""
-    try:
-        yield
-    except RecipeError as error:
-        raise RecipeError([f"variant {name!r}: {line}" for line in error.lines]) from error
+            found = problem.moved(self.place, f"{where + ': ' if where else ''}{problem.message}")
+        return found.moved(found.path, f"variant {self.name!r}: {found.message}")
 
 
 def in_words(value: object) -> str:
@@ -159,10 +160,10 @@ def kind_options(key: str) -> tuple[str, ...]:
     return tuple(name for name, what in written.items() if "ClassVar" not in str(what))
 
 
-def _nothing_there(table: Table, path: str) -> str:
+def _nothing_there(table: Table, path: str, what: str) -> str:
     keys = [*table, *(f"{key}.{inner}" for key, held in table.items() if isinstance(held, dict) for inner in held)]
     near = get_close_matches(path, keys, n=1)
-    return f"the recipe has no {path!r} to leave out" + (f" (did you mean {near[0]!r}?)" if near else "")
+    return f"the recipe has no {path!r} to {what}" + (f" (did you mean {near[0]!r}?)" if near else "")
 
 
 def _copied(value: Any) -> Any:  # noqa: ANN401
@@ -180,9 +181,15 @@ def _apply(table: Table, edit: Edit) -> None:
     old = inner.get(last) if isinstance(inner, dict) else None
     if edit.drop:
         if not isinstance(inner, dict) or last not in inner:
-            raise ProblemsError([Problem(edit.path, _nothing_there(table, ".".join(edit.path)))])
+            raise ProblemsError(
+                [Problem(edit.path, _nothing_there(table, ".".join(edit.path), "leave out"), missing=True)]
+            )
         del inner[last]
         return
+    if edit.key_place is not None and not edit.swaps and inner is None and outer[0] in _MANY and last != "type":
+        raise ProblemsError(
+            [Problem(tuple(outer), _nothing_there(table, ".".join(outer), "set"), on_key=True, missing=True)]
+        )
     laid: Any = edit.value
     if edit.swaps and isinstance(laid, dict) and isinstance(old, dict):
         # Another sampler is to be another way to draw batches, not another size of them.

@@ -19,7 +19,7 @@ class Gain:
     """Multiply every row by a gain drawn uniformly in dB; what leaves [-1, 1] is clipped, as a converter would."""
 
     domain: ClassVar[str] = "waveform"
-    db: tuple[float, float] = ranged((-10.0, 10.0), unit="dB", help="range of the gain")
+    db: tuple[float, float] = ranged((-10.0, 10.0), at_least=-100, at_most=100, unit="dB", help="range of the gain")
 
     def build(self, sources: Sources) -> Callable[[Batch], Batch]:  # noqa: ARG002
         """Return the augmentation; it needs no sources."""

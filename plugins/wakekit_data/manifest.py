@@ -45,7 +45,7 @@ class ManifestCorpus:
             clips=with_word_times(clips, progress),
             streams=tuple(row.value for row in rows if isinstance(row.value, Stream)),
             impulse_responses=tuple(row.value for row in rows if isinstance(row.value, ImpulseResponse)),
-            notes=guess_notes(clips),
+            notes=guess_notes(clips) + _speaker_notes(clips),
         )
 
     def files(self) -> Iterable[Path]:
@@ -75,6 +75,14 @@ class ManifestCorpus:
                 if pools.setdefault(label, pool) != pool:
                     raise WakekitError(f"label {label!r} is both {pools[label]} and {pool} @ corpus; name it once")
         return {label: pool for label, pool in pools.items() if pool != "ignore"}
+
+
+def _speaker_notes(clips: Iterable[Clip]) -> tuple[str, ...]:
+    """Return the sentence that says how much speech is by nobody known."""
+    count = sum(clip.pool != "background" and not clip.speaker for clip in clips)
+    if not count:
+        return ()
+    return (f"{count} clips of speech state no speaker in the manifest: one voice may be in several splits.",)
 
 
 def _with_source(clip: Clip) -> Clip:

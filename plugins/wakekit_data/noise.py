@@ -35,7 +35,9 @@ class Noise:
     """
 
     domain: ClassVar[str] = "waveform"
-    snr_db: tuple[float, float] = ranged((5.0, 20.0), unit="dB", help="range of the signal-to-noise ratio")
+    snr_db: tuple[float, float] = ranged(
+        (5.0, 20.0), at_least=-100, at_most=100, unit="dB", help="range of the signal-to-noise ratio"
+    )
     probability: float = option(0.8, at_least=0, at_most=1, help="share of rows that get noise")
 
     def build(self, sources: Sources) -> Callable[[Batch], Batch]:

@@ -19,9 +19,11 @@ def ranged(
     help: str,  # noqa: A002
     unit: str,
     above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
 ) -> Any:  # noqa: ANN401
     """Declare an option (low, high); raises ValueError when the class is built with the ends the wrong way round."""
-    field = option(default, help=help, unit=unit, above=above)
+    field = option(default, help=help, unit=unit, above=above, at_least=at_least, at_most=at_most)
     field.validator(_check)
     return field
 

@@ -36,7 +36,9 @@ class Reverb:
     probability: float = option(0.5, at_least=0, at_most=1, help="share of rows that are put in a room")
     kind: str = option("auto", choices=("auto", "measured", "synthetic"), help="where impulse responses come from")
     rt60_seconds: tuple[float, float] = ranged((0.1, 0.6), above=0, unit="s", help="synthetic: time to decay by 60 dB")
-    direct_db: tuple[float, float] = ranged((0.0, 12.0), unit="dB", help="synthetic: direct sound over reverberation")
+    direct_db: tuple[float, float] = ranged(
+        (0.0, 12.0), at_least=-100, at_most=100, unit="dB", help="synthetic: direct sound over reverberation"
+    )
 
     def build(self, sources: Sources) -> Callable[[Batch], Batch]:
         """Return the augmentation; raises WakekitError where measured responses are asked for and there are none."""

@@ -24,7 +24,9 @@ class Shift:
     """Move every row by a time drawn uniformly; positive is later."""
 
     domain: ClassVar[str] = "waveform"
-    seconds: tuple[float, float] = ranged((-0.1, 0.1), unit="s", help="range of the shift; positive is later")
+    seconds: tuple[float, float] = ranged(
+        (-0.1, 0.1), at_least=-60, at_most=60, unit="s", help="range of the shift; positive is later"
+    )
 
     def build(self, sources: Sources) -> Callable[[Batch], Batch]:
         """Return the augmentation for the sample rate of the sources."""

@@ -40,6 +40,11 @@ class GradientNorm:
     every: int = option(1, at_least=1, help="steps between two norms that are recorded; every step is clipped")
     spike: float = option(5.0, above=1, help="times the running median above which a norm is a spike")
 
+    @property
+    def observes(self) -> bool:
+        """Whether training comes to the same without it."""
+        return self.clip is None
+
     def build(self) -> Hooks:
         """Return the hooks of one training."""
         return _Norms(self)

@@ -44,7 +44,7 @@ class HardNegativeMining:
     rows: int = option(300, at_least=1, help="rows added after a pass, at most")
     per_source: int = option(20, at_least=1, help="of them from one source recording, at most")
     pools: tuple[str, ...] = option(_POOLS, help="pools whose clips are searched, besides the streams")
-    min_score: float = option(-2.0, help="least log-odds of a window to be mined")
+    min_score: float = option(-2.0, at_least=-100, at_most=100, help="least log-odds of a window to be mined")
     hop_seconds: float = option(0.08, above=0, unit="s", help="distance between the windows that are scored")
     suppress_seconds: float = option(1.0, above=0, unit="s", help="least distance between windows of one recording")
     jitter_seconds: float = option(

@@ -50,6 +50,11 @@ class LrFinder:
         if self.end <= self.start:
             raise ValueError(f"end: expected a value above start, {self.start:g}, got {self.end:g}")
 
+    @property
+    def observes(self) -> bool:
+        """Whether training comes to the same without it."""
+        return not self.apply
+
     def rates(self) -> list[float]:
         """Return the rates to try."""
         shares = [step / (self.steps - 1) for step in range(self.steps)]

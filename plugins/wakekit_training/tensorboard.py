@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 
@@ -21,6 +21,8 @@ class TensorBoard:
 
     A training that goes on from a checkpoint drops what had been written beyond it.
     """
+
+    observes: ClassVar[bool] = True
 
     rate_every: int = option(10, at_least=1, help="steps between two learning rates")
 

@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from wakekit.cost import measure_cost
 from wakekit.network import Network
-from wakekit.recipe import build_component
+from wakekit.building import build_component
 from wakekit.registry import installed
 
 if TYPE_CHECKING:

@@ -212,7 +212,7 @@ def test_every_kind_is_either_left_out_or_around() -> None:
         ({"axes": {"a": {"swap": "model", "with": "crnn"}}}, ("axes", "a", "with"), "expected a list, got 'crnn'"),
         ({"axes": {"a": {"swap": 3, "with": ["crnn"]}}}, ("axes", "a", "swap"), "expected text, got 3"),
         ({"variants": {"": {"seed": 1}}}, ("variants", ""), "expected a name for the variant, got none"),
-        ({"margin": {"err": 0.1}}, ("margin", "err"), "unknown option 'err' of margin (did you mean 'eer'?)"),
+        ({"margin": {"err": 0.1}}, ("margin", "err"), "unknown option 'err' of [ablate.margin] (did you mean 'eer'?)"),
         ({"axes": settings(a=[1, 1])}, ("axes", "a", "to", 1), "two variants are named 'a = 1'; leave one out"),
         (
             {"axes": settings(a=[1]), "variants": {"a = 1": {"seed": 1}}},

@@ -28,9 +28,10 @@ from wakekit.condition_stage import make_condition
 from wakekit.data import Stream
 from wakekit.errors import PluginError, RecipeError, WakekitError
 from wakekit.fingerprint import Contents, stage_fingerprints
+from wakekit.origins import origins_text
 from wakekit.progress import Silence
 from wakekit.recipe import Recipe, load_recipe
-from wakekit.recipe_table import dump, origins_text
+from wakekit.recipe_table import dump
 from wakekit.registry import Registry, installed
 from wakekit.score_stage import read_scores, score_condition, score_split
 from wakekit.settings import Condition
@@ -290,7 +291,7 @@ def test_only_augmentations_of_recordings_make_a_condition(cafe: Path, site: Pat
     cafe.write_text(cafe.read_text() + "augmentations.m = 'mask'\n")
     (line,) = errors(cafe, installed())
     number = len(cafe.read_text().splitlines())
-    assert line.startswith(f"{cafe}:{number}:1: conditions.cafe.augmentations.m.type: ")
+    assert line.startswith(f"{cafe}:{number}:19: conditions.cafe.augmentations.m.type: ")
     assert "a condition changes recordings: mask changes features" in line
 
 

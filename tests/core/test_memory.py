@@ -25,7 +25,7 @@ from wakekit.manifest import write_manifest
 from wakekit.network import Network
 from wakekit.prepared import Prepared
 from wakekit.progress import Silence
-from wakekit.recipe import build_component
+from wakekit.building import build_component
 from wakekit.registry import installed
 from wakekit.settings import Audio
 from wakekit.streams import score_streams

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -55,7 +56,21 @@ def states(disabled: tuple[str, ...] = ()) -> dict[str, tuple[str, str]]:
         (GOOD.replace("acme_rasta:Rasta", "acme_rasta.Rasta"), "failed", "module:Class"),
         (GOOD.replace('"rasta"', '"ra sta"'), "failed", "letters"),
         (GOOD.replace("yield Component", "yield dict"), "failed", "TypeError"),
+        (GOOD.replace("version=2", "formerly='old'"), "failed", "must be a tuple of names, got 'old'"),
+        (GOOD.replace("version=2", "formerly=['old']"), "failed", "must be a tuple of names, got ['old']"),
+        (GOOD.replace("version=2", "formerly=('old', 3)"), "failed", "must be a tuple of names"),
+        (GOOD.replace("version=2", "formerly=('o ld',)"), "failed", "letters"),
+        (GOOD.replace("version=2", "formerly=('rasta',)"), "failed", "a name that it has still"),
+        (GOOD.replace("version=2", "formerly=('old', 'old')"), "failed", "a name that"),
+        (GOOD.replace("version=2", "deprecated=True"), "failed", "expected text as the deprecated"),
+        (GOOD + "    yield Component('normalizer', 'b', 'm:B', formerly=('rasta',))\n", "failed",
+         "normalizer 'b' was formerly 'rasta', a name that normalizer 'rasta' has or had"),
+        (GOOD.replace("version=2", "formerly=('old',)") + "    yield Component('normalizer', 'b', 'm:B', "
+         "formerly=('old',))\n", "failed", "normalizer 'b' was formerly 'old'"),
+        (GOOD + "    yield Component('metric', 'b', 'm:B', formerly=('rasta',))\n", "ok", ""),
+        (GOOD.replace("yield Component", "return Component"), "ok", ""),
         (GOOD + "    yield 3\n", "failed", "got 3"),
+        (GOOD + "    yield ('metric', 'b', 'm:B', 1, '', (), '')\n", "failed", "expected wakekit.Component"),
         (GOOD + "    raise KeyError('late')\n", "failed", "late"),
         (GOOD + GOOD.splitlines()[-1] + "\n", "failed", "twice"),
     ],
@@ -88,6 +103,49 @@ def test_a_disabled_plugin_is_not_imported(
     found = states(("acme-mark",) if how == "argument" else ())
     assert found["acme-mark"][0] == "disabled"
     assert not mark.exists()
+
+
+def test_the_first_distribution_of_a_name_on_the_path_is_the_one(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is the one that Python imports: what it hides is not listed beside it."""
+    add_plugin(site, "acme", GOOD, distribution="acme-wake", version="0.3")
+    add_plugin(site / "nearer", "acme", GOOD, distribution="Acme_Wake", version="0.4")
+    monkeypatch.syspath_prepend(str(site / "nearer"))
+    assert [plugin.version for plugin in load_plugins() if plugin.name == "acme"] == ["0.4"]
+
+
+def test_a_plugin_is_disabled_under_its_distributions_name_too(site: Path) -> None:
+    """However dashes and capitals are written."""
+    add_plugin(site, "acme", GOOD, distribution="acme-wake")
+    for name in ("acme", "acme-wake", "Acme_Wake"):
+        assert states((name,))["acme"][0] == "disabled"
+    assert states(("acme-w",))["acme"][0] == "ok"
+
+
+def test_a_misspelt_name_to_disable_is_not_silent(
+    monkeypatch: pytest.MonkeyPatch, site: Path, recipe_file: Path, typed: Typed
+) -> None:
+    """It is an error on the command line, and a warning where the environment names it."""
+    add_plugin(site, "acme", GOOD)
+    for words in (("plugins",), ("components",), ("check", recipe_file)):
+        answer = typed(*words, "--disable-plugin", "acne", "--disable-plugin", "acme")
+        assert answer.code == 2
+        assert answer.err.startswith("--disable-plugin: there is no plugin 'acne' to disable (did you mean 'acme'?)")
+    monkeypatch.setenv("WAKEKIT_DISABLE_PLUGINS", "acne")
+    answer = typed("plugins")
+    assert answer.code == 0
+    assert answer.err.startswith("warning: WAKEKIT_DISABLE_PLUGINS: there is no plugin 'acne' to disable (did")
+
+
+def test_what_is_deprecated_is_listed_so(site: Path, typed: Typed) -> None:
+    """In the list and in the description, with the names it had."""
+    extra = "formerly=('band',), deprecated='use cmvn', "
+    add_plugin(site, "acme", GOOD.replace("version=2, ", extra))
+    (site / "acme_rasta.py").write_text(RASTA.replace("above=0", "deprecated='it stays at 0.94', above=0"))
+    assert re.search(r"  rasta +acme +RASTA filtering \(deprecated: use cmvn\)\n", typed("components").out)
+    described = typed("components", "normalizer", "band").out
+    assert described.startswith("normalizer rasta, version 1, of plugin acme (acme 1.0)\n")
+    assert "(formerly band; deprecated: use cmvn)" in described
+    assert "pole of the filter (deprecated: it stays at 0.94)" in described
 
 
 def test_two_providers_are_ambiguous_at_use_only(site: Path) -> None:

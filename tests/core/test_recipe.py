@@ -117,14 +117,14 @@ def test_missing_tables_say_what_there_is_to_choose(recipe_file: Path, registry:
 
 
 def test_syntax_errors_have_a_place(tmp_path: Path, registry: Registry) -> None:
-    """Broken TOML is placed by line and column, also at the end of the file; so is text that is not UTF-8."""
+    """Broken TOML is placed by line and column; what is never closed, where it begins; so is text that is not UTF-8."""
     path = tmp_path / "broken.toml"
     path.write_text("seed = 1\nmodel = [\n")
-    assert errors(path, registry)[0].startswith(f"{path}:3:1: not valid TOML")
+    assert errors(path, registry) == [f"{path}:2:9: not valid TOML: what begins here is never closed"]
     path.write_text("seed = = 1\n")
     assert errors(path, registry)[0].startswith(f"{path}:1:8: not valid TOML")
     path.write_bytes(b"seed = '\xff'\n")
-    assert "UTF-8" in errors(path, registry)[0]
+    assert errors(path, registry) == [f"{path}:1:9: expected a TOML file in UTF-8, got byte 0xff"]
     assert "cannot read recipe" in errors(tmp_path / "none.toml", registry)[0]
 
 
@@ -172,7 +172,7 @@ def test_extends_finds_shipped_recipes_and_refuses_cycles(tmp_path: Path, regist
     path.write_text('extends = ["mine.toml"]')
     assert "extends itself" in errors(path, registry)[0]
     path.write_text('\nextends = ["wakekit:quikstart"]')
-    assert errors(path, registry)[0].startswith(f"{path}:2:11: extends: cannot read recipe")
+    assert errors(path, registry)[0].startswith(f"{path}:2:12: extends.0: cannot read recipe")
     assert "did you mean 'wakekit:quickstart'" in errors(path, registry)[0]
     path.write_text("extends = 3")
     assert "expected a list of recipe files" in errors(path, registry)[0]

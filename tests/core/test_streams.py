@@ -19,7 +19,7 @@ from wakekit.network import Network
 from wakekit.pooling import log_odds
 from wakekit.prepared import FileSamples, Placed, SplitAudio
 from wakekit.progress import Silence
-from wakekit.recipe import build_component
+from wakekit.building import build_component
 from wakekit.registry import installed
 from wakekit.streams import score_clip_windows, score_clips, score_stream
 

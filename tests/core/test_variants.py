@@ -123,6 +123,8 @@ def test_mistakes_are_said_at_their_place(recipe_file: Path) -> None:
         ('[ablate.axes.x]\nswap = "normalizer"\nwith_ = ["none"]\n', "and nothing else"),
         ('[ablate.axes.x]\nset = "seed"\nto = [7]\n', "variant 'x = 7' changes nothing"),
         ('[ablate.axes.x]\nset = "ablate.level"\nto = [0.9]\n', "changes nothing: the terms of an ablation"),
+        ("[ablate.variants.x]\nthreads = 2\nablate.level = 0.9\n", "x.ablate: the terms of an ablation"),
+        ("[ablate.variants.x]\nthreads = 2\nextends = ['a']\n", "x.extends: a variant is tables laid over"),
         ('[vars]\nw = 1\n[ablate.axes.x]\nset = "vars.w"\nto = [2]\n', "changes nothing: [vars] is put into"),
         ('[ablate]\nleave_out = ["normaliser"]\n', "no 'normaliser' to leave out (did you mean 'normalizer'?)"),
         ('[ablate.variants."a\\nb"]\nnormalizer = "none"\n', "ablate.variants.'a\\nb': expected a name on one line"),
@@ -136,11 +138,11 @@ def test_a_wrong_table_is_refused(recipe_file: Path, text: str, words: str) -> N
 
 
 def test_a_variant_whose_parts_do_not_fit_is_named(recipe_file: Path, typed: Typed) -> None:
-    """`check` says in which variant a hop fits no frontend, as the line it points to may be the recipe's own."""
+    """`check` says in which variant a hop fits no frontend, at the place of that variant."""
     recipe_file.write_text(recipe_file.read_text() + '[ablate.axes.hop]\nset = "detector.hop_seconds"\nto = [0.013]\n')
     answer = typed("check", recipe_file)
     assert answer.code == 2
-    assert answer.err.startswith("variant 'hop = 0.013': "), answer.err
+    assert ":7: ablate.axes.hop.to.0: variant 'hop = 0.013': the hop is" in answer.err, answer.err
     assert "no multiple of frontend.hop_seconds" in answer.err
 
 
@@ -318,7 +320,7 @@ def test_the_order_of_augmentations_makes_a_variant(recipe_file: Path) -> None:
 
 
 def test_all_mistakes_of_recipe_and_ablation_are_said_at_once(recipe_file: Path) -> None:
-    """A mistake in the recipe hides none of `[ablate]`, but of its variants only the list is known."""
+    """A mistake in the recipe hides none of `[ablate]` nor of what its variants change."""
     plain = recipe_file.read_text()
     recipe_file.write_text(plain.replace("epochs = 2", "epochs = 0"))
     table = '[ablate]\nlevel = 2.0\nleave_out = ["normalizer"]\n[ablate.axes.x]\nset = "seed"\n'
@@ -327,14 +329,23 @@ def test_all_mistakes_of_recipe_and_ablation_are_said_at_once(recipe_file: Path)
     recipe_file.write_text(plain.replace("epochs = 2", "epochs = 0"))
     found = complaints(recipe_file, '[ablate]\nleave_out = ["normalizer"]\nexclude = ["withot *"]\n')
     assert [line.split(": ")[1] for line in found] == ["train.epochs", "ablate.exclude.0"]
-    for alone in ('mode = "leave-one-out"', 'leave_out = ["normalizer", "callbacks.none"]'):
+    for table, also in (
+        ('mode = "leave-one-out"', []),
+        ('leave_out = ["normalizer", "callbacks.none"]', ["ablate.leave_out.1"]),
+        ('[ablate.axes.loss]\nswap = "loss"\nwith = ["focul"]\n', ["ablate.axes.loss.with.0.type"]),
+        (
+            'mode = "grit"\n[ablate.axes.loss]\nset = "model.chanels"\nto = [1]\n',
+            ["ablate.mode", "ablate.axes.loss.set"],
+        ),
+    ):
         recipe_file.write_text(plain.replace("epochs = 2", "epochs = 0"))
-        found = complaints(recipe_file, f"[ablate]\n{alone}\n")
-        assert [line.split(": ")[1] for line in found] == ["train.epochs"]
+        found = complaints(recipe_file, f"[ablate]\n{table}\n")
+        assert [line.split(": ")[1] for line in found] == ["train.epochs", *also]
     recipe_file.write_text(plain)
     found = complaints(recipe_file, '[ablate]\nquestion = "${vars.none}"\nlevel = 2.0\n')
-    assert len(found) == 1
+    assert len(found) == 2
     assert "ablate.question: unknown reference ${vars.none}" in found[0]
+    assert "ablate.level: expected" in found[1]
 
 
 def test_a_plugin_that_fails_a_variant_is_the_plugins_fault(recipe_file: Path, site: Path, typed: Typed) -> None:
@@ -346,7 +357,7 @@ def test_a_plugin_that_fails_a_variant_is_the_plugins_fault(recipe_file: Path, s
     recipe_file.write_text(plain + '[ablate.axes.loss]\nswap = "loss"\nwith = ["nowhere:focal", "cross-entropy"]\n')
     answer = typed("check", recipe_file)
     assert answer.code == 2
-    assert answer.err.count("\n") == 2, answer.err
+    assert answer.err.count(" variant ") == 2, answer.err
 
 
 def test_check_says_how_much_is_compared(recipe_file: Path, typed: Typed) -> None:
@@ -368,9 +379,10 @@ def test_all_variants_whose_parts_do_not_fit_are_named(recipe_file: Path, typed:
     recipe_file.write_text(recipe_file.read_text() + axis)
     answer = typed("check", recipe_file)
     assert answer.code == 2
-    assert [line.partition(": ")[0] for line in answer.err.splitlines()] == [
-        "variant 'hop = 0.013'",
-        "variant 'hop = 0.017'",
+    told = [line.split(": ")[1:3] for line in answer.err.splitlines() if line.startswith(str(recipe_file))]
+    assert told == [
+        ["ablate.axes.hop.to.0", "variant 'hop = 0.013'"],
+        ["ablate.axes.hop.to.2", "variant 'hop = 0.017'"],
     ]
 
 

@@ -63,7 +63,7 @@ def ablate(recipe: Recipe, out: Path, progress: Progress, wishes: Wishes) -> Abl
     Raises RecipeError for a recipe that asks for nothing to compare, and for `only` that names no variant.
     """
     if recipe.ablate is None:
-        raise RecipeError(recipe.merged.lines([Problem((), "nothing to compare: add a table [ablate], or use run")]))
+        raise RecipeError(recipe.merged.mistakes([Problem((), "nothing to compare: add a table [ablate], or use run")]))
     all_geometries(recipe)
     conduct = _Conduct(recipe, recipe.ablate, out.absolute(), progress, wishes)
     conduct.launch()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from wakekit.ablation import words
 from wakekit.ablation.plan import OTHERS, SAME, VARIANTS
 from wakekit.data import as_json
+from wakekit.terminal import console as make_console
+from wakekit.terminal import table_width
 from wakekit.units import large_amount
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from wakekit.ablation.plan import Basis, Plan, StagePlan, VariantPlan
 
-_PIPE_WIDTH = 80
 _LISTED = 3
 # Of these a recipe may have many, one for each condition or pass.
 _FAMILIES = ("score-condition-", "condition-", "score-pass-", "calibrate-pass-")
@@ -34,12 +33,12 @@ _CLOSE = {
 
 
 def print_plan(found: Plan) -> None:
-    """Print a plan to standard output, in 80 columns where that is no terminal."""
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    """Print a plan to standard output, as wide as a terminal is."""
+    console = make_console()
     console.print(Text(headline(found), style="bold"))
-    console.print(_variants(found))
+    console.print(_variants(found), width=table_width(console))
     console.print()
-    console.print(_stages(found))
+    console.print(_stages(found), width=table_width(console))
     console.print()
     for sentence in sentences(found):
         console.print(Text(sentence))

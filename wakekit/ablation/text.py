@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from wakekit.ablation import words
 from wakekit.ablation.result import CANNOT_TELL, FAILED, HELPS, HURTS, IDENTICAL, UNFINISHED
 from wakekit.ablation.saved import FILE
+from wakekit.terminal import console as make_console
+from wakekit.terminal import table_width
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from rich.console import Console
 
     from wakekit.ablation.result import AblationResult, Answer
 
-_PIPE_WIDTH = 80
 _COLOURS = {HELPS: "green", HURTS: "red", CANNOT_TELL: "yellow", FAILED: "magenta", UNFINISHED: "magenta"}
 _SHORT = {IDENTICAL: "identical"}
 
 
 def print_answers(result: AblationResult, folder: Path | None = None) -> None:
-    """Print what an ablation found to standard output, in 80 columns where that is no terminal.
+    """Print what an ablation found to standard output, as wide as a terminal is.
 
     `folder` is the ablation's: the last line says what lies there to be opened.
     """
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+    console = make_console()
     answers = words.ranked(result.answers)
     console.print(Text(f"\n{result.question or result.name}", style="bold"))
     console.print(Text(words.tally(result)))
-    lines = Table.grid(padding=(0, 1))
-    for answer in answers:
-        lines.add_row(Text(words.SYMBOLS.get(answer.verdict, " "), style=_style(answer)), Text(_said(answer)))
-    console.print(lines)
+    _print_sentences(console, answers)
     if answers:
         console.print()
-        console.print(_table(answers, result))
+        console.print(_table(answers, result), width=table_width(console))
         console.print()
     console.print(Text(words.basis(result), style="dim"))
     for warning in result.warnings:
@@ -48,6 +47,19 @@ def print_answers(result: AblationResult, folder: Path | None = None) -> None:
         page = folder / "ablation.html"
         found = f"report: {page}" if page.is_file() else f"results: {folder / FILE}"
         console.print(found, markup=False, soft_wrap=True)
+
+
+def _print_sentences(console: Console, answers: Sequence[Answer]) -> None:
+    """Print a sentence for each answer, beside its sign on a terminal, on one line elsewhere."""
+    signs = [Text(words.SYMBOLS.get(answer.verdict, " "), style=_style(answer)) for answer in answers]
+    if table_width(console) is not None:
+        for sign, answer in zip(signs, answers, strict=True):
+            console.print(Text.assemble(sign, " ", _said(answer)))
+        return
+    lines = Table.grid(padding=(0, 1))
+    for sign, answer in zip(signs, answers, strict=True):
+        lines.add_row(sign, Text(_said(answer)))
+    console.print(lines)
 
 
 def _style(answer: Answer) -> str:

@@ -118,7 +118,7 @@ class _Attempt:
         return ""
 
     def _judged_on_test(self, line: Pipeline, recipe: Recipe) -> str:
-        run = line.run()
+        run = line.run(exports=False)
         dev = line.store.folder("score-dev", line.prints["score"])
 
         def make(place: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from wakekit.registry import Registry, installed
+from wakekit.registry import Registry, installed, refuse_unknown
+from wakekit.terminal import paint
 
 if TYPE_CHECKING:
     import argparse
@@ -14,11 +16,29 @@ if TYPE_CHECKING:
 
 def asked_registry(options: argparse.Namespace) -> Registry:
     """Return the registry of what is installed, less the plugins that the command line disables."""
-    return installed(options.disable_plugin)
+    registry = installed(options.disable_plugin)
+    refuse_unknown(options.disable_plugin, registry.plugins)
+    for sentence in registry.warnings:
+        print(paint("warning:", "yellow", sys.stderr), sentence, file=sys.stderr)
+    return registry
 
 
 def asked_recipe(options: argparse.Namespace) -> Recipe:
-    """Return the recipe that a command is for, resolved."""
+    """Return the recipe that a command is for, resolved; print its warnings unless the command is to be quiet."""
+    recipe = silent_recipe(options)
+    if not getattr(options, "quiet", False):
+        print_warnings(recipe)
+    return recipe
+
+
+def silent_recipe(options: argparse.Namespace) -> Recipe:
+    """Return the recipe that a command is for, resolved; its warnings are the caller's to print."""
     from wakekit.recipe import load_recipe  # noqa: PLC0415
 
     return load_recipe(options.recipe, asked_registry(options), changes=options.changes, drops=options.drops)
+
+
+def print_warnings(recipe: Recipe) -> None:
+    """Print a recipe's warnings on stderr, each with its place."""
+    for warning in recipe.warnings:
+        print(paint("warning:", "yellow", sys.stderr), warning.text, file=sys.stderr)

@@ -20,7 +20,7 @@ def command(options: argparse.Namespace) -> int:
     """Carry out the command; return its exit code."""
     recipe, out = asked_recipe(options), Path(options.out)
     if recipe.ablate is None:
-        raise RecipeError(recipe.merged.lines([Problem((), "nothing to plan: add a table [ablate], or use run")]))
+        raise RecipeError(recipe.merged.mistakes([Problem((), "nothing to plan: add a table [ablate], or use run")]))
     all_geometries(recipe)
     found = cells(recipe, out, remember=False)
     told = plan(found, out / ".store", jobs=options.jobs, described=recipe.described)

@@ -25,6 +25,7 @@ def _carry_out(options: argparse.Namespace) -> int:
     if options.folds:
         from wakekit.folds import run_folds  # noqa: PLC0415
 
+        asked_recipe(options)
         edits = {"changes": options.changes, "drops": options.drops}
         folder = run_folds(options.recipe, asked_registry(options), out, progress, **edits)
     else:

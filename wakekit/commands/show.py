@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from wakekit.commands.asked import asked_recipe
-from wakekit.recipe_table import dump, origins_text
+from wakekit.origins import origins_text
+from wakekit.recipe_table import dump
 
 if TYPE_CHECKING:
     import argparse
@@ -14,5 +16,5 @@ if TYPE_CHECKING:
 def command(options: argparse.Namespace) -> int:
     """Carry out the command; return its exit code."""
     recipe = asked_recipe(options)
-    print(origins_text(recipe) if options.origin else dump(recipe), end="")
+    print(origins_text(recipe, sys.stdout) if options.origin else dump(recipe), end="")
     return 0

@@ -71,7 +71,15 @@ def test_missing_word_times_are_estimated(listed: Path) -> None:
     assert manifest.clips[0].word == (0.25, 0.75)
     assert manifest.clips[1].word == pytest.approx((0.7, 1.2), abs=0.03)
     assert manifest.clips[2].word is None
-    assert ["1 clips" in note for note in manifest.notes] == [True]
+    assert ["estimated from energy in 1 clips" in note for note in manifest.notes] == [True, False]
+
+
+def test_speech_without_a_speaker_is_told(listed: Path) -> None:
+    """A note says how many clips of speech state no speaker; background needs none."""
+    manifest = ManifestCorpus(path=listed, keyword="nova", background=("hiss",)).load(listed.parent, Silence())
+    lost = sum(clip.speaker is None for clip in manifest.clips if clip.pool != "background")
+    assert lost
+    assert any(note.startswith(f"{lost} clips of speech state no speaker") for note in manifest.notes)
 
 
 def test_undeclared_labels_and_keywords(listed: Path) -> None:

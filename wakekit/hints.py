@@ -1,0 +1,104 @@
+"""Say where a key belongs that stands in the wrong table of a recipe; asked only where a recipe has such a key."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import attrs
+
+from wakekit.errors import WakekitError
+from wakekit.kinds import SLOTS
+from wakekit.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from wakekit.errors import Problem
+    from wakekit.kinds import Slot
+    from wakekit.registry import Registry
+
+_UNKNOWN = re.compile(r"unknown (?:option|key) '[^']+'[^(]* \((?:options are|a recipe has) ")
+_MOST = 3
+_TOP = "the recipe itself, above its tables"
+
+
+def with_homes(problems: Iterable[Problem], table: Mapping[str, object], registry: Registry) -> list[Problem]:
+    """Return problems, those of a key unknown in its table with the tables that have an option of that name."""
+    found, homes = [], None
+    for problem in problems:
+        told = _UNKNOWN.search(problem.message) if problem.on_key and problem.suggestion is None else None
+        if told is None or not isinstance(problem.path[-1], str):
+            found.append(problem)
+            continue
+        words = problem.message[: told.end()].rpartition(" (")[0]
+        siblings = _siblings(problem, registry)
+        if siblings:
+            listed = " and ".join(siblings[:_MOST])
+            found.append(problem.moved(problem.path, f"{words} ({listed} has it; write the type that you mean)"))
+            continue
+        homes = _homes(table, registry) if homes is None else homes
+        tables = homes.get(problem.path[-1], [])
+        if not tables:
+            found.append(problem)
+            continue
+        where = ", ".join(f"[{name}]" if name else _TOP for name in tables[:_MOST])
+        moved = problem.moved(problem.path, f"{words} ({problem.path[-1]!r} belongs in {where})")
+        moved.suggestion = ".".join(filter(None, (tables[0], problem.path[-1]))) if len(tables) == 1 else None
+        found.append(moved)
+    return found
+
+
+def _siblings(problem: Problem, registry: Registry) -> list[str]:
+    """Return the components of the same kind that have an option which the one chosen has not."""
+    slot = next((slot for slot in SLOTS if slot.key == problem.path[0]), None)
+    if slot is None or len(problem.path) != 2 + slot.many:
+        return []
+    found = []
+    for entry in registry.entries(slot.kind):
+        try:
+            fields = attrs.fields(registry.load(entry))
+        except WakekitError:
+            continue
+        if problem.path[-1] in [field.name for field in fields if field.init]:
+            found.append(registry.name_of(entry))
+    return found
+
+
+def _homes(table: Mapping[str, object], registry: Registry) -> dict[str, list[str]]:
+    """Return for every option's name the tables that have it; "" is the recipe itself."""
+    found: dict[str, list[str]] = {}
+    for name, cls in (*_settings(), *_chosen(table, registry)):
+        for field in attrs.fields(cls):
+            if field.init:
+                found.setdefault(field.name, []).append(name)
+    return found
+
+
+def _settings() -> Iterator[tuple[str, type]]:
+    yield "", Settings
+    attrs.resolve_types(Settings)
+    for field in attrs.fields(Settings):
+        if isinstance(field.type, type) and attrs.has(field.type):
+            yield field.name, field.type
+
+
+def _chosen(table: Mapping[str, object], registry: Registry) -> Iterator[tuple[str, type]]:
+    """Yield the tables of the recipe's components with their classes, those that can be found."""
+    for slot in SLOTS:
+        written = table.get(slot.key)
+        if not slot.many:
+            yield from _one(slot, slot.key, written, registry)
+        elif isinstance(written, dict):
+            for name, one in written.items():
+                yield from _one(slot, f"{slot.key}.{name}", one, registry)
+
+
+def _one(slot: Slot, name: str, written: object, registry: Registry) -> Iterator[tuple[str, type]]:
+    named = written.get("type", slot.neutral) if isinstance(written, dict) else slot.neutral if slot.implied else None
+    if not isinstance(named, str):
+        return
+    try:
+        yield name, registry.load(registry.find(slot.kind, str(named)))
+    except WakekitError:
+        return
