@@ -173,6 +173,20 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--format", choices=("svg", "png"), dest="form", help="write its figures as files for a paper instead"
     )
+    schema = _command(
+        commands, "schema", "write the JSON Schema of recipes, for editors", example="schema --out schema.json"
+    )
+    schema.add_argument("--out", metavar="FILE", help="write it there rather than to the terminal")
+    schema.add_argument("--shipped", action="store_true", help="only what comes with wakekit, no other plugin's")
+    _new_command(commands)
+    _listing_commands(commands)
+    parser.description = _overview(commands.choices)
+    parser.set_defaults(commands=commands.choices)
+    return parser
+
+
+def _listing_commands(commands: object) -> None:
+    """Add the commands that say what is installed."""
     components = _command(
         commands, "components", "list components, or describe one", example="components normalizer cmvn"
     )
@@ -181,20 +195,16 @@ def _parser() -> argparse.ArgumentParser:
     components.add_argument("--json", action="store_true", help="print JSON")
     plugins = _command(commands, "plugins", "list plugins, with state and reason", example="plugins")
     plugins.add_argument("--json", action="store_true", help="print JSON")
-    schema = _command(
-        commands, "schema", "write the JSON Schema of recipes, for editors", example="schema --out schema.json"
-    )
-    schema.add_argument("--out", metavar="FILE", help="write it there rather than to the terminal")
-    schema.add_argument("--shipped", action="store_true", help="only what comes with wakekit, no other plugin's")
-    _new_command(commands)
     kinds = _command(commands, "kinds", "say what a component of each kind must be", example="kinds calibrator")
     kinds.add_argument("kind", nargs="?", metavar="KIND", help="only this kind, in full")
     kinds.add_argument("--all", action="store_true", help="all kinds in full, as plugins/README.md has them")
-    completion = _command(commands, "completion", "print the completion of a shell", example="completion bash")
+    completion = _command(
+        commands,
+        "completion",
+        "print what a shell reads to complete commands, recipes and names",
+        example="completion bash",
+    )
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), metavar="SHELL", help="bash, zsh or fish")
-    parser.description = _overview(commands.choices)
-    parser.set_defaults(commands=commands.choices)
-    return parser
 
 
 def _overview(commands: Mapping[str, argparse.ArgumentParser]) -> str:

@@ -66,11 +66,13 @@ def parity_audio(split: SplitAudio, samples: int) -> ParityAudio:
 
 
 def made_audio(samples: int) -> Tensor:
-    """Return silence and three rows of full scale [4, samples]: level, alternating, and clipped noise."""
-    alternating = torch.ones(samples)
-    alternating[1::2] = -1
-    noise = torch.randint(2, (samples,), generator=torch.Generator().manual_seed(0)).float() * 2 - 1
-    full = torch.stack([torch.ones(samples), alternating, noise]).clamp(max=_LOUDEST)
+    """Return silence and three rows of full scale [4, samples]: square waves, low and high, and clipped noise.
+
+    No pure tone and no constant: between their bands is nothing but rounding, and normalizers blow that up.
+    """
+    noise = torch.rand(samples, generator=torch.Generator().manual_seed(0)) - 0.5
+    waves = [torch.sin(turn * torch.arange(samples)) for turn in (0.05, 1.3)]
+    full = torch.where(torch.stack([*waves, noise]) < 0, -1.0, _LOUDEST)
     return torch.cat([torch.zeros(1, samples), full])
 
 

@@ -37,15 +37,14 @@ _ERRORS_ONLY = 3
 class Onnx:
     """Write `model.onnx`: frontend, normalizer, model and calibrator as one graph without unknown operators.
 
-    A device gives it the last `context + window` samples, every `hop`, and its detector takes the probabilities. These
-    are the trained model's but for rounding, which shows most in audio that no microphone gives: under 1e-4 for a pure
-    tone at full scale between bands of digital silence.
+    A device gives it the last `context + window` samples, every `hop`, and its detector takes the probabilities, which
+    are the trained model's but for rounding.
     """
 
     opset: int = option(18, at_least=18, at_most=23, help="version of the operators; older runtimes need a lower one")
     batch: int = option(0, at_least=0, at_most=4096, unit="windows", help="windows judged at once; 0: any number")
     tolerance: float = option(
-        1e-3, above=0, at_most=1, help="largest difference of a probability from the trained model's"
+        1e-4, above=0, at_most=1, help="largest difference of a probability from the trained model's"
     )
 
     def check(self) -> None:

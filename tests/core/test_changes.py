@@ -103,11 +103,3 @@ def test_what_changes_no_result_is_told_but_counts_for_nothing(base: Recipe, rec
     assert substance(base) == substance(other)
     assert changes(base, other) == ("device: auto → cpu", "threads: 1 → 2", "report.type: none → html")
     assert changes(base, edited(recipe_file)) == ()
-
-
-def test_an_id_may_be_type(base: Recipe, recipe_file: Path) -> None:
-    """Ids are the user's: one that is called as the key of a component's name is no component's name."""
-    recipe_file.write_text(recipe_file.read_text() + '[callbacks.type]\ntype = "ema"\n')
-    other = edited(recipe_file)
-    assert changes(base, other) == ("callbacks.type: added ema",)
-    assert changes(other, base) == ("callbacks.type: dropped",)

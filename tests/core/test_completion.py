@@ -99,6 +99,9 @@ def ask(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixt
         ("wakekit completion ", {"bash", "zsh", "fish"}, set()),
         ("wakekit plan tiny.toml --format ", {"text", "json"}, set()),
         ("wakekit run -", {"--set", "--out", "--folds"}, {"--origin"}),
+        ("wakekit run tiny.toml --set nonsense.x", set(), {"nonsense.x="}),
+        ("wakekit run tiny.toml --unset seed.x", set(), set()),
+        ("wakekit report nowhere/", set(), set()),
         ("wakekit run broken.toml --set ", {"seed=", "normalizer="}, set()),
     ],
 )

@@ -87,6 +87,16 @@ def test_a_change_invalidates_its_stage_and_those_after(recipe_file: Path, chang
     assert not told.same
 
 
+def test_a_condition_is_a_stage_of_its_own(recipe_file: Path) -> None:
+    """Another level of one condition is its audio and scores again, and the measures; the other condition is shared."""
+    add(recipe_file, '[conditions.loud.augmentations.gain]\ntype = "gain"\ndb = [6, 6]\n')
+    add(recipe_file, '[conditions.soft.augmentations.gain]\ntype = "gain"\ndb = [-6, -6]\n')
+    told = found(recipe_file, recipe_file, "conditions.loud.augmentations.gain.db=[9, 9]")
+    assert told.again == ("condition loud", "evaluate")
+    assert told.shared == (*STAGES[:-1], "condition soft")
+    assert "condition soft" in found(recipe_file, recipe_file, "train.epochs=3").again
+
+
 def test_a_run_does_what_was_told(recipe_file: Path, child: Path, tmp_path: Path, typed: Typed) -> None:
     """After a run of the first, one of the second makes the stages that were named and takes the others."""
     add(recipe_file, '[conditions.loud.augmentations.gain]\ntype = "gain"\ndb = [6, 6]\n')

@@ -227,7 +227,8 @@ def test_nothing_is_overwritten(tmp_path: Path, typed: Typed, there: str) -> Non
     elif there == "file":
         target.write_text("mine")
     else:
-        target.symlink_to(tmp_path / "nowhere")
+        (tmp_path / "elsewhere").mkdir()
+        target.symlink_to(tmp_path / "elsewhere")
     before = {path: path.is_file() and path.read_text() for path in tmp_path.rglob("*")}
     answer = typed("new", "plugin", "acme-wake", "--kind", "loss", "--into", tmp_path)
     assert answer.code == 2
@@ -344,6 +345,7 @@ def test_names_that_others_have_are_warned_of(with_everything: Path, tmp_path: P
 
 @given(st.text(max_size=40) | st.from_regex(r"[A-Za-z0-9._-]{1,32}", fullmatch=True), st.sampled_from(KINDS))
 @example("types", "corpus")
+@example("tensor", "calibrator")
 @example("recipes", "loss")
 @example("conformance", "loss")
 @settings(max_examples=40, deadline=None)

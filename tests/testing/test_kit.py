@@ -219,6 +219,18 @@ def test_speaking_of_what_is_not_there_is_an_error(site: Path) -> None:
             assert prepare(["acme"], declared, Path()).tasks
 
 
+def test_what_a_project_declares_is_found_from_its_tests(site: Path, tmp_path: Path) -> None:
+    """`check_plugin` reads the pyproject.toml above the file that calls it, wherever pytest was started."""
+    acme(site)
+    project = tmp_path / "project"
+    (project / "tests").mkdir(parents=True)
+    (project / "pyproject.toml").write_text("[tool.wakekit.conformance.fails]\n'calibrator:shifted/frozen' = 'x'")
+    test = project / "tests" / "test_it.py"
+    test.write_text("from wakekit.testing import check_plugin\ncheck_plugin('acme')\n")
+    with pytest.raises(AssertionError, match="frozen: expected to fail"):
+        exec(compile(test.read_text(), test, "exec"), {})  # noqa: S102
+
+
 def test_on_the_command_line(site: Path, pytester: pytest.Pytester) -> None:
     """`pytest --wakekit` runs each check as a test beside the project's own, and tells how many ran on what."""
     acme(site)

@@ -75,7 +75,7 @@ def _table(answers: list[Answer], result: AblationResult) -> Table:
     mixed = len(set(measures)) > 1
     what = "difference" if mixed or not measures else f"difference in {words.measure_name(measures[0])}"
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("in question", overflow="fold", min_width=24)
+    table.add_column("in question", overflow="fold", min_width=23)
     table.add_column("verdict", no_wrap=True)
     if mixed:
         table.add_column("measure", overflow="fold")

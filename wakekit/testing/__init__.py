@@ -6,6 +6,7 @@ One line in a test, `check_plugin("acme-wake")`, or `pytest --wakekit acme-wake`
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,15 +28,16 @@ def check_plugin(
 ) -> Tally:
     """Carry out every check on every component of the plugins, and print how many ran on each.
 
-    Without further arguments, what the `pyproject.toml` of the current folder declares is taken. Raises AssertionError
-    with all failures, WakekitError where a plugin is not there or what is declared makes no sense.
+    Without further arguments, what the `pyproject.toml` declares that lies nearest above the calling file is taken.
+    Raises AssertionError with all failures, WakekitError where a plugin is not there or what is declared makes no sense.
     """
     from wakekit.testing.conformance import prepare  # noqa: PLC0415
     from wakekit.testing.declared import Declared, read_declared  # noqa: PLC0415
     from wakekit.testing.tally import Tally  # noqa: PLC0415
 
     if examples is None and fails is None and skips is None:
-        declared = read_declared(Path("pyproject.toml"))
+        caller = sys._getframe(1).f_code.co_filename  # noqa: SLF001
+        declared = read_declared(_project(Path(caller)))
     else:
         told = {name: dict(options) for name, options in (examples or {}).items()}
         declared = Declared(examples=told, fails=dict(fails or {}), skips=dict(skips or {}))
@@ -47,6 +49,12 @@ def check_plugin(
     if tally.failures:
         raise AssertionError("\n".join(tally.failures))
     return tally
+
+
+def _project(file: Path) -> Path:
+    """Return the `pyproject.toml` nearest above a file, or where one could be."""
+    found = [folder / "pyproject.toml" for folder in file.resolve().parents]
+    return next((path for path in found if path.is_file()), found[0])
 
 
 def rehearse(recipe: str | Path, folder: Path, *, changes: Sequence[str] = (), own_corpus: bool = False) -> Run:

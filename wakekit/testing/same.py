@@ -73,7 +73,7 @@ def untouched(what: str) -> Iterator[None]:
     """Raise AssertionError where the global random state of Python, NumPy or torch is not as it was."""
     before = _states()
     yield
-    touched = [name for name, state in _states().items() if state != before[name]]
+    touched = [name for name, state in _states().items() if state != before.get(name, state)]
     if touched:
         raise AssertionError(f"{what} draws from, or seeds, the global random state of {' and '.join(touched)}")
 

@@ -108,7 +108,7 @@ def apart(model: Shipped, path: Path, exporter: Onnx) -> float:
     """Return the largest difference over batches of any size; and see that the probabilities are not all alike."""
     audio = audio_of(model.facts.samples)
     expected, run = model.probabilities(audio), exporter.load(path)
-    assert float(expected.max() - expected.min()) > 0.02
+    assert float(expected.max() - expected.min()) > 0.01
     found = torch.cat([run(audio[:1]), run(audio[1:6]), run(audio[6:])])
     assert found.shape == expected.shape
     assert found.dtype == torch.float64

@@ -29,7 +29,7 @@ _FACTS = Facts(
     context=0,
     hop=1600,
     threshold=0.5,
-    detector={"type": "vote"},
+    detector={"type": "made-up"},
     fingerprint="0" * 64,
 )
 _PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
