@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from wakekit.building import build_component
 from wakekit.data import (
     Clip,
     ClipScores,
@@ -22,7 +23,6 @@ from wakekit.data import (
     StreamScores,
     as_json,
 )
-from wakekit.building import build_component
 from wakekit.registry import installed
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 
+from wakekit.building import build_component
 from wakekit.condition_stage import changed_split, make_condition
 from wakekit.data import Clip, ImpulseResponse, Manifest, Stream
 from wakekit.manifest import write_manifest
 from wakekit.prepared import Prepared, SplitAudio
 from wakekit.progress import Silence
-from wakekit.building import build_component
 from wakekit.settings import Condition
 
 if TYPE_CHECKING:

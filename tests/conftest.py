@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support import TINY, Answer, Typed, write_corpus
+from tests.support import TINY, Answer, Typed
 from wakekit.cli import main
+from wakekit.testing.chirps import write_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

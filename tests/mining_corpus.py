@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import soundfile
 
-from tests.support import RATE, chirp
+from wakekit.testing.chirps import RATE, chirp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

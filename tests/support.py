@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wakekit.testing.chirps import RATE, chirp, write_corpus
-
 if TYPE_CHECKING:
     from pathlib import Path
 

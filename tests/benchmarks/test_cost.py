@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from wakekit.building import build_component
 from wakekit.cost import measure_cost
 from wakekit.network import Network
-from wakekit.building import build_component
 from wakekit.registry import installed
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.support import RATE, Typed, add_plugin, chirp
+from tests.support import Typed, add_plugin
 from wakekit.data import Clip, ClipScores, Event, Stream, StreamScores
 from wakekit.errors import WakekitError
 from wakekit.excerpts import Sounds
@@ -20,6 +20,7 @@ from wakekit.judge_stage import calibrate, evaluate, read_operating_point
 from wakekit.recipe import load_recipe
 from wakekit.registry import installed
 from wakekit.score_stage import SplitScores
+from wakekit.testing.chirps import RATE, chirp
 
 if TYPE_CHECKING:
     from wakekit.recipe import Recipe

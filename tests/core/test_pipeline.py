@@ -15,7 +15,8 @@ import pytest
 import soundfile
 from safetensors.numpy import load_file
 
-from tests.support import RATE, Answer, Typed, add_plugin, write_corpus
+from tests.support import Answer, Typed, add_plugin
+from wakekit.testing.chirps import RATE, write_corpus
 
 if TYPE_CHECKING:
     from pathlib import Path

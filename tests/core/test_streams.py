@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from wakekit import streams
+from wakekit.building import build_component
 from wakekit.data import Clip
 from wakekit.network import Network
 from wakekit.pooling import log_odds
 from wakekit.prepared import FileSamples, Placed, SplitAudio
 from wakekit.progress import Silence
-from wakekit.building import build_component
 from wakekit.registry import installed
 from wakekit.streams import score_clip_windows, score_clips, score_stream
 

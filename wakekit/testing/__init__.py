@@ -29,7 +29,8 @@ def check_plugin(
     """Carry out every check on every component of the plugins, and print how many ran on each.
 
     Without further arguments, what the `pyproject.toml` declares that lies nearest above the calling file is taken.
-    Raises AssertionError with all failures, WakekitError where a plugin is not there or what is declared makes no sense.
+    Raises AssertionError with all failures, and WakekitError where a plugin is not there or what is declared makes no
+    sense.
     """
     from wakekit.testing.conformance import prepare  # noqa: PLC0415
     from wakekit.testing.declared import Declared, read_declared  # noqa: PLC0415

@@ -299,7 +299,7 @@ def test_planning_writes_nothing(recipe_file: Path, tmp_path: Path, typed: Typed
 
 
 def test_the_plan_reads_well(recipe_file: Path, tmp_path: Path, typed: Typed) -> None:
-    """In a pipe its tables are 80 columns wide, and it names variants, what they change and share, stages and grounds."""
+    """In a pipe its tables are 80 columns wide, and it names variants, what they change, stages and grounds."""
     long = '\n[ablate.variants."a name that goes on and on, longer than a column"]\nunset = ["metrics.roc"]\n'
     recipe_file.write_text(recipe_file.read_text() + MIXED + long)
     seal(tmp_path / ".store", "train", kin="x", seconds=90.0)
