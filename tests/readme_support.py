@@ -46,10 +46,15 @@ def install(folder: Path, distribution: str, version: str, points: str) -> None:
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
 
 
-def type_in(folder: Path, line: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Type a command of a Python package in a folder; * stands for what fits, sorted."""
+def words_of(folder: Path, line: str) -> list[str]:
+    """Return a command's words; * stands for what fits in the folder, sorted."""
     words = [sorted(map(str, folder.glob(word))) if "*" in word else [word] for word in shlex.split(line)]
-    command = [sys.executable, "-m", *chain.from_iterable(words)]
+    return list(chain.from_iterable(words))
+
+
+def type_in(folder: Path, line: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Type a command of a Python package in a folder, in a process of its own."""
+    command = [sys.executable, "-m", *words_of(folder, line)]
     return subprocess.run(
         command, cwd=folder, capture_output=True, text=True, check=False, timeout=500, env={**os.environ, **env}
     )

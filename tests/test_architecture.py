@@ -19,6 +19,7 @@ COMMANDS = sorted(path.stem for path in (CORE / "commands").glob("*.py") if path
 LAYERS = (
     ("__main__",),
     ("cli",),
+    ("parser",),
     tuple(f"commands/{name}" for name in COMMANDS),
     ("commands/asked",),
     ("pytest_plugin", "contracts", "testing/rehearsal"),
@@ -37,6 +38,7 @@ LAYERS = (
         "testing/devices",
         "testing/judged",
     ),
+    ("testing/surroundings",),
     ("folds", "ablation/conduct"),
     ("launching", "ablation/text", "ablation/plan_text", "ablation/markdown", "ablation/found"),
     ("ablation/work",),
@@ -92,6 +94,7 @@ LAYERS = (
     ("converter", "manifest", "intervals", "settings", "statistic"),
     ("manifest_line",),
     ("layers",),
+    ("merging",),
     ("toml_syntax",),
     ("registry", "required", "positions"),
     ("plugins",),

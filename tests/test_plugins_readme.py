@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.readme_support import ROOT, blocks, install, lay_out, lines, named, type_in
+from tests.readme_support import ROOT, blocks, install, lay_out, lines, named, type_in, words_of
 from wakekit.contracts import contracts
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support import Typed
 
 README = (ROOT / "plugins" / "README.md").read_text()
 WRITTEN = README.partition("\n## Kinds\n")[0]
@@ -51,11 +53,13 @@ def test_every_block_is_known() -> None:
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_a_command_works_as_printed(desk: Path, line: str) -> None:
+def test_a_command_works_as_printed(desk: Path, line: str, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the plugin installed, each command succeeds and prints something."""
-    done = type_in(desk, line, PYTHONPATH=str(desk))
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+    monkeypatch.chdir(desk)
+    monkeypatch.syspath_prepend(str(desk))
+    answer = typed(*words_of(desk, line)[1:])
+    assert answer.code == 0, answer.err
+    assert answer.out
 
 
 def test_the_plugin_proves_itself(desk: Path) -> None:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.readme_support import ROOT, blocks, install, lay_out, lines, named, type_in
+from tests.readme_support import ROOT, blocks, install, lay_out, lines, named, type_in, words_of
+from tests.support import Answer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support import Typed
 
 README = (ROOT / "README.md").read_text()
 # What begins a plugin is typed where one is begun, installed and tested.
@@ -47,15 +50,21 @@ def test_every_shell_line_is_known() -> None:
 
 
 @pytest.mark.parametrize("line", commands())
-def test_a_command_works_as_printed(desk: Path, line: str) -> None:
+def test_a_command_works_as_printed(desk: Path, line: str, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Typed in a folder with the README's files, each command succeeds and prints something."""
-    done = type_in(desk, line)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout
+    words = words_of(desk, line)
+    if words[1] in {"run", "ablate"}:
+        done = type_in(desk, line)
+        answer = Answer(done.returncode, done.stdout, done.stderr)
+    else:
+        monkeypatch.chdir(desk)
+        answer = typed(*words[1:])
+    assert answer.code == 0, answer.err
+    assert answer.out
 
 
 @pytest.mark.parametrize("name", ["mine.toml", "strict.toml", "question.toml"])
-def test_a_recipe_is_valid_as_printed(desk: Path, name: str) -> None:
+def test_a_recipe_is_valid_as_printed(desk: Path, name: str, typed: Typed) -> None:
     """Each recipe of the README passes `check`."""
     assert {named(block) for block in blocks(README, "toml")} == {
         "mine.toml",
@@ -63,8 +72,8 @@ def test_a_recipe_is_valid_as_printed(desk: Path, name: str) -> None:
         "question.toml",
         "pyproject.toml",
     }
-    done = type_in(desk, f"wakekit check {name}")
-    assert done.returncode == 0, done.stderr
+    answer = typed("check", desk / name)
+    assert answer.code == 0, answer.err
 
 
 def test_the_plugin_works_as_printed(desk: Path) -> None:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.readme_support import ROOT, blocks, lines, type_in
+from tests.readme_support import ROOT, blocks, lines, words_of
 from wakekit.cli import main
 from wakekit.recipe import load_recipe
 from wakekit.registry import installed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.support import Typed
 
 READMES = ("README.md", "recipes/README.md", "plugins/README.md")
 README = (ROOT / "recipes" / "README.md").read_text()
@@ -30,11 +32,12 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("line", lines(README))
-def test_a_command_works_as_printed(desk: Path, line: str) -> None:
+def test_a_command_works_as_printed(desk: Path, line: str, typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each command succeeds, in the order in which they stand."""
-    done = type_in(desk, line)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout or "--out" in line
+    monkeypatch.chdir(desk)
+    answer = typed(*words_of(desk, line)[1:])
+    assert answer.code == 0, answer.err
+    assert answer.out or "--out" in line
 
 
 @pytest.mark.parametrize("block", blocks(README, "toml"))

@@ -16,7 +16,8 @@ import attrs
 from wakekit.converter import ProblemsError, shown, structure
 from wakekit.errors import Problem
 from wakekit.kinds import SLOTS
-from wakekit.layers import KeyPath, short_forms
+from wakekit.layers import short_forms
+from wakekit.merging import KeyPath
 from wakekit.options import option
 from wakekit.variants import FIXED, GRID, LEAVE_ONE_OUT, ONE_AT_A_TIME, Ablate, Edit, Variant, differ, in_words
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wakekit.kinds import SLOTS
+from wakekit.merging import CONDITIONS
 from wakekit.origins import held_at
-from wakekit.recipe_table import CONDITIONS, as_table
+from wakekit.recipe_table import as_table
 from wakekit.variants import in_words, kind_options
 
 if TYPE_CHECKING:

@@ -250,7 +250,8 @@ def _as_written(default: object) -> object:
 
 def _unknown(key: str, owner: str, names: list[str]) -> Problem:
     near = get_close_matches(key, names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"options are {', '.join(names) or 'none'}"
+    there = f"options are {', '.join(names)}" if names else "it has no options"
+    hint = f"did you mean {near[0]!r}?" if near else there
     message = f"unknown option {key!r} of {owner} ({hint})"
     return Problem((key,), message, on_key=True, suggestion=near[0] if near else None)
 

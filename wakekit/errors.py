@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 
 _TAB = 4
 _WIDEST = 160
+_NARROWEST = 20
+_INDENT = "    "
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a noun with how many there are, as in `1 check` and `20 checks`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def an(noun: str) -> str:
@@ -114,12 +121,18 @@ class Mistake(NamedTuple):
     @property
     def excerpt(self) -> str:
         """The line it stands on and a caret under the place, each indented; empty where there is none."""
+        return self.excerpt_within(_WIDEST + len(_INDENT))
+
+    def excerpt_within(self, columns: int) -> str:
+        """Return the excerpt in lines of at most so many columns, so that a terminal breaks none of them."""
         if not self.line or not self.source.strip():
             return ""
+        room = max(min(columns - len(_INDENT), _WIDEST), _NARROWEST)
         before, after = _shown(self.source[: self.column - 1]), _shown(self.source[self.column - 1 :])
-        if len(before) > _WIDEST // 2:
-            before = f"…{before[-_WIDEST // 2 :]}"
-        return f"    {(before + after)[:_WIDEST]}\n    {' ' * _width(before)}^"
+        if _width(before) > room // 2:
+            before = f"…{_within(before[::-1], room // 2)[::-1]}"
+        width = _width(before)
+        return f"{_INDENT}{before}{_within(after, room - width)}\n{_INDENT}{' ' * width}^"
 
     def __str__(self) -> str:
         return "\n".join(filter(None, (self.text, self.excerpt)))
@@ -135,6 +148,14 @@ def _width(text: str) -> int:
     from unicodedata import combining, east_asian_width  # noqa: PLC0415
 
     return sum(0 if combining(one) else 1 + (east_asian_width(one) in "WF") for one in text)
+
+
+def _within(text: str, columns: int) -> str:
+    """Return the beginning of a text that takes at most so many columns."""
+    text = text[: columns * 2]
+    while _width(text) > columns:
+        text = text[:-1]
+    return text
 
 
 class RecipeError(WakekitError):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wakekit.kinds import Slot
     from wakekit.registry import Registry
 
-_UNKNOWN = re.compile(r"unknown (?:option|key) '[^']+'[^(]* \((?:options are|a recipe has) ")
+_UNKNOWN = re.compile(r"unknown (?:option|key) '[^']+'[^(]* \((?:options are |a recipe has |it has no options)")
 _MOST = 3
 _TOP = "the recipe itself, above its tables"
 

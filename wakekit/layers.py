@@ -1,11 +1,12 @@
 """Read a recipe's layers (its `extends` bases, itself, `--set`, `--unset`) and merge them, remembering who wrote what.
 
-Tables merge key by key; a table whose `type` changes replaces the one below it whole; arrays replace. Components may be
-written as a string, short for a table with that type.
+Components may be written as a string, short for a table with that type.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 import tomllib
 from collections.abc import Callable
@@ -18,19 +19,20 @@ import attrs
 
 from wakekit.errors import Mistake, RecipeError
 from wakekit.kinds import SLOTS
+from wakekit.merging import CONDITIONS, KeyPath, Meaning, Table, as_written, forget, merge
 from wakekit.positions import locate
-from wakekit.toml_syntax import parse
+from wakekit.toml_syntax import parse, too_deep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from wakekit.errors import Problem
 
-KeyPath = tuple[str | int, ...]
-Table = dict[str, Any]
 Source = Callable[[KeyPath], "Layer"]
 _SHIPPED = "wakekit:"
 _WORD = re.compile(r"[A-Za-z_][\w.:-]*")
+_LONG = 80
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Text(str):
@@ -70,9 +72,14 @@ class Layer:
     def at(self, spot: tuple[int, int], message: str) -> Mistake:
         """Return a mistake at a line and column."""
         line, column = spot
-        lines = self.whole.split("\n")
+        lines = _lines(self.whole)
         source = lines[line - 1] if 0 < line <= len(lines) else ""
         return Mistake(self.label, line, column, "", message, source=source)
+
+
+@functools.lru_cache(maxsize=8)
+def _lines(text: str) -> list[str]:
+    return text.split("\n")
 
 
 @attrs.frozen(eq=False)
@@ -120,12 +127,15 @@ class Merged:
         return None
 
 
-def read_layers(recipe: str | Path, changes: Sequence[str] = (), drops: Sequence[str] = ()) -> Merged:
+def read_layers(
+    recipe: str | Path, changes: Sequence[str] = (), drops: Sequence[str] = (), *, meaning: Meaning = as_written
+) -> Merged:
     """Read and merge a recipe file (or `wakekit:name`), its bases, and the texts of `--set` and `--unset`.
 
+    `meaning` says of a kind and a name which component it stands for; without it, every name stands for another.
     What is wrong with them is in `found` of what is returned. Raises RecipeError where the recipe cannot be read.
     """
-    reading = _Reading()
+    reading = _Reading(meaning)
     top, table, origins = reading.file(str(recipe))
     for change in changes:
         reading.change(table, change, origins)
@@ -151,7 +161,8 @@ def _find(name: str, folder: Path | None) -> Path:
 class _Reading:
     """Collects the mistakes in a recipe's files and in the changes typed, so that all are told at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, meaning: Meaning) -> None:
+        self.meaning = meaning
         self.found: list[Mistake] = []
         self.partial = False
 
@@ -171,7 +182,9 @@ class _Reading:
             self._lost(f"{path} extends itself, through {' → '.join(map(str, above))}", path, blame)
             return None, {}, {}
         parsed = parse(data)
-        layer = Layer(str(path), parsed.understood, parsed.text)
+        # What a base is called goes from folder to folder; its place alone tells where it is.
+        label = path.parent.resolve() / path.name if above else path
+        layer = Layer(str(label), parsed.understood, parsed.text)
         for fault in parsed.faults:
             made = layer.at((fault.line, fault.column), fault.message)
             self.found.append(made._replace(suggestion=fault.suggestion))
@@ -190,8 +203,8 @@ class _Reading:
         for place, base in self._bases(layer, table.pop("extends", [])):
             blame = layer.at(layer.spot(place), "")._replace(path=".".join(map(str, place)))
             _, below, below_origins = self.file(base, above, blame)
-            _merge(merged, below, origins, below_origins.__getitem__)
-        _merge(merged, table, origins, _always(layer))
+            merge(merged, below, origins=origins, source=below_origins.__getitem__, meaning=self.meaning)
+        merge(merged, table, origins=origins, source=_always(layer), meaning=self.meaning)
         return merged, origins
 
     def _bases(self, layer: Layer, written: object) -> list[tuple[KeyPath, str]]:
@@ -216,19 +229,19 @@ class _Reading:
         except ValueError as error:
             self.found.append(layer.at((0, 0), str(error)))
             return
-        _merge(table, changed, origins, _always(layer))
+        merge(table, changed, origins=origins, source=_always(layer), meaning=self.meaning)
 
     def drop(self, table: Table, path: str, origins: dict[KeyPath, Layer]) -> None:
         """Drop what an `--unset` names."""
-        *outer, last = path.split(".")
+        *outer, last = _keys(path)
         inner: Any = table
         for name in outer:
             inner = inner.get(name) if isinstance(inner, dict) else None
         if isinstance(inner, dict) and last in inner:
             del inner[last]
-            _forget(origins, (*outer, last))
+            forget(origins, (*outer, last))
         elif not self.partial:
-            near = get_close_matches(path, [".".join(map(str, known)) for known in origins], n=1)
+            near = get_close_matches(path, [".".join(map(_quoted, known)) for known in origins], n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             made = Mistake(f"--unset {path}", 0, 0, "", f"the recipe has no {path!r}{hint}", near[0] if near else None)
             self.found.append(made)
@@ -254,6 +267,17 @@ def rooted(value: Any, folder: Path) -> Any:  # noqa: ANN401
     return value
 
 
+def identical(one: Any, other: Any) -> bool:  # noqa: ANN401
+    """Return whether two pieces of TOML data are written alike: values, types, order, and folders of paths."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(identical(item, other[key]) for key, item in one.items())
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(identical, one, other))
+    return bool(one == other) and (not isinstance(one, Text) or one.folder == other.folder)
+
+
 def short_forms(table: Table) -> Table:
     """Write out components given as a string, so that layers merge table with table."""
     for slot in SLOTS:
@@ -262,9 +286,9 @@ def short_forms(table: Table) -> Table:
             table[slot.key] = {"type": value}
         if slot.many:
             table = _short_form_of(table, slot.key)
-    conditions = table.get("conditions")
+    conditions = table.get(CONDITIONS)
     if isinstance(conditions, dict):
-        table["conditions"] = {
+        table[CONDITIONS] = {
             name: _short_form_of(item, "augmentations") if isinstance(item, dict) else item
             for name, item in conditions.items()
         }
@@ -279,40 +303,8 @@ def _short_form_of(table: Table, key: str) -> Table:
     return {**table, key: {name: {"type": item} if isinstance(item, str) else item for name, item in value.items()}}
 
 
-def merge_tables(below: Table, above: Mapping[str, Any]) -> None:
-    """Lay one table over another in place, as a recipe over its base."""
-    _merge(below, above, {}, _always(Layer("", None)))
-
-
-def _merge(
-    below: Table, above: Mapping[str, Any], origins: dict[KeyPath, Layer], source: Source, path: KeyPath = ()
-) -> None:
-    """Lay `above` over `below` in place; `source` says who wrote a path of `above`."""
-    for key, value in above.items():
-        here = (*path, key)
-        old = below.get(key)
-        if isinstance(value, dict) and isinstance(old, dict) and not _replaces(value, old):
-            origins.setdefault(here, source(here))
-            _merge(old, value, origins, source, here)
-            continue
-        _forget(origins, here)
-        below[key] = {} if isinstance(value, dict) else value
-        origins[here] = source(here)
-        if isinstance(value, dict):
-            _merge(below[key], value, origins, source, here)
-
-
 def _always(layer: Layer) -> Source:
     return lambda _path: layer
-
-
-def _replaces(value: Table, old: Table) -> bool:
-    return "type" in value and value["type"] != old.get("type")
-
-
-def _forget(origins: dict[KeyPath, Layer], path: KeyPath) -> None:
-    for known in [known for known in origins if known[: len(path)] == path]:
-        del origins[known]
 
 
 def _changed(text: str) -> Table:
@@ -321,20 +313,44 @@ def _changed(text: str) -> Table:
     if not equals or not key.strip():
         raise ValueError("expected KEY=VALUE, as in --set optimizer.lr=1e-3")
     if _toml(f"{key} = 0") is None:
-        raise ValueError(f"{key.strip()!r} is not a key")
+        raise ValueError(f"{key.strip()!r} is not a key; quote a part that has more than letters, digits, _ and -")
     table = _toml(f"{key} = {value}")
     # A bare word is what one types for a component's name.
     if table is None and _WORD.fullmatch(value.strip()):
         table = _toml(f"{key} = '{value.strip()}'")
     if table is None:
-        raise ValueError(f"expected a TOML value, got {value.strip()!r}; quote text: --set 'KEY=\"a b\"'")
+        raise ValueError(f"expected a TOML value, got {value.strip()!r:.80}; quote text: {_in_quotes(key, value)}")
     if "extends" in table:
         raise ValueError("bases cannot be set here; write a recipe that extends the one you mean")
     return short_forms(rooted(table, Path.cwd()))
 
 
+def _in_quotes(key: str, value: str) -> str:
+    """Return what to type for a text, or an example where it has signs that a shell or TOML takes for their own."""
+    plain = key.strip() + value.strip()
+    if len(plain) > _LONG or not plain.isprintable() or set(plain) & set("\"'\\"):
+        return "--set 'KEY=\"a b\"'"
+    return f"--set '{key.strip()}=\"{value.strip()}\"'"
+
+
+def _keys(path: str) -> list[str]:
+    """Return the keys of a dotted path, of which TOML lets one quote some."""
+    inner: Any = _toml(f"{path} = 0")
+    found: list[str] = []
+    while isinstance(inner, dict) and len(inner) == 1:
+        ((key, inner),) = inner.items()
+        found.append(key)
+    return found or path.split(".")
+
+
+def _quoted(key: str | int) -> str:
+    text = str(key)
+    return text if _BARE_KEY.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+
+
 def _toml(text: str) -> Table | None:
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except (ValueError, RecursionError):
         return None
+    return None if too_deep(table) else table

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from wakekit.columns import columns
-from wakekit.errors import WakekitError
+from wakekit.errors import WakekitError, counted
 from wakekit.kinds import KINDS
 from wakekit.terminal import paint
 
@@ -148,7 +148,7 @@ def list_plugins(registry: Registry, stream: TextIO | None = None) -> str:
             plugin.name,
             f"{plugin.distribution} {plugin.version}",
             plugin.state,
-            plugin.reason or f"{len(plugin.components)} components",
+            plugin.reason or counted(len(plugin.components), "component"),
         )
         for plugin in registry.plugins
     ]

@@ -50,7 +50,8 @@ class OptionInfo:
             ):
                 return f"expected {self.bounds()}, got {seen!r}"
         if self.choices is not None and value not in self.choices:
-            return f"expected one of {', '.join(repr(one) for one in self.choices if one != '')}, got {seen!r}"
+            named = [repr(one) for one in self.choices if one != ""]
+            return f"expected {'one of ' * (len(named) > 1)}{', '.join(named)}, got {seen!r}"
         return None
 
     def bounds(self) -> str:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wakekit.columns import fitted
+from wakekit.merging import CONDITIONS
 from wakekit.options import option_info
-from wakekit.recipe_table import CONDITIONS, as_table
+from wakekit.recipe_table import as_table
 from wakekit.terminal import columns_of, paint
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from wakekit.layers import KeyPath, Layer
+    from wakekit.layers import Layer
+    from wakekit.merging import KeyPath
     from wakekit.recipe import Recipe
 
 DEFAULT = "default"

@@ -1,5 +1,7 @@
 """`pytest --wakekit NAME`: every conformance check on every component of an installed plugin as a test of its own.
 
+Tests of the project run beside them where the command line names files or folders, else the checks run alone.
+
 Imports nothing but pytest until the option is used, because pytest loads it in every project where wakekit is
 installed.
 """
@@ -24,8 +26,8 @@ _KIT: pytest.StashKey[_Kit] = pytest.StashKey()
 class _Kit:
     """What one run of pytest knows of the checks: the tasks, and the outcomes that its reports brought."""
 
-    def __init__(self, conformance: Conformance, folder: tempfile.TemporaryDirectory[str]) -> None:
-        self.conformance, self.folder = conformance, folder
+    def __init__(self, conformance: Conformance) -> None:
+        self.conformance = conformance
         self.outcomes: list[Outcome] = []
 
     def tally(self) -> Tally:
@@ -43,7 +45,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="PLUGIN",
-        help="also run wakekit's conformance checks over this installed plugin, or its distribution (repeatable)",
+        help="run wakekit's conformance checks over this installed plugin, or its distribution (repeatable); "
+        "alone, unless files or folders with tests are named too",
     )
 
 
@@ -54,25 +57,22 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from wakekit.errors import WakekitError  # noqa: PLC0415
     from wakekit.testing.conformance import prepare  # noqa: PLC0415
-    from wakekit.testing.declared import read_declared  # noqa: PLC0415
+    from wakekit.testing.declared import declared_for  # noqa: PLC0415
 
     folder = tempfile.TemporaryDirectory(prefix="wakekit-")
+    config.add_cleanup(folder.cleanup)
     try:
-        conformance = prepare(names, read_declared(config.rootpath / "pyproject.toml"), Path(folder.name))
+        conformance = prepare(names, declared_for(names, config.rootpath), Path(folder.name))
         tasks = conformance.tasks
     except WakekitError as error:
-        folder.cleanup()
         raise pytest.UsageError(str(error)) from error
     if not tasks:
         raise pytest.UsageError("no check concerns any component")
-    kit = config.stash[_KIT] = _Kit(conformance, folder)
-    config.pluginmanager.register(_Gatherer(kit), "wakekit-conformance")
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove what components wrote."""
-    if _KIT in config.stash:
-        config.stash[_KIT].folder.cleanup()
+    kit = config.stash[_KIT] = _Kit(conformance)
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args, config.args_source = [], pytest.Config.ArgsSource.ARGS
+    if not config.option.collectonly:
+        config.pluginmanager.register(_Gatherer(kit), "wakekit-conformance")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -80,10 +80,18 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
     """Add a test for each check of each component."""
     if _KIT in config.stash:
         kit = config.stash[_KIT]
-        items += [
-            CheckItem.from_parent(session, name=f"wakekit:{task.key}", task=task, kit=kit)
+        checks = [
+            CheckItem.from_parent(session, name=f"wakekit:{task.key}", nodeid=_node(task), task=task, kit=kit)
             for task in kit.conformance.tasks
         ]
+        items += checks
+        # So that they are counted among what was collected.
+        config.hook.pytest_collectreport(report=pytest.CollectReport("", "passed", None, checks))
+
+
+def _node(task: Task) -> str:
+    """Return an id that groups checks by component, for reports, and for xdist to keep them together."""
+    return f"wakekit-conformance::{task.subject.label}::{task.check.name}"
 
 
 class CheckItem(pytest.Item):
@@ -141,13 +149,23 @@ class _Gatherer:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail where fewer checks ran than a kind's minimum."""
-        if self.kit.tally().shortfalls and not hasattr(session.config, "workerinput"):
+        good = session.exitstatus in {pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED}
+        if good and self.kit.tally().shortfalls and not hasattr(session.config, "workerinput"):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell how many checks ran on each component."""
+        from wakekit.testing.tally import Tally  # noqa: PLC0415
+
         tally = self.kit.tally()
+        seen = {one.component for one in tally.outcomes}
+        some = Tally(tuple(name for name in tally.components if name in seen), tally.outcomes)
         terminalreporter.section("wakekit conformance")
-        terminalreporter.line(tally.text())
-        for line in tally.shortfalls:
+        terminalreporter.line(some.text())
+        for line in some.shortfalls:
             terminalreporter.line(f"too few checks: {line}", red=True)
+        left = [name for name in tally.components if name not in seen]
+        if left:
+            terminalreporter.line(f"too few checks: none ran on {', '.join(left)}", red=True)
+        if tally.shortfalls:
+            terminalreporter.line("a part of the checks proves nothing, so that this run has failed", red=True)

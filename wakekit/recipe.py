@@ -23,8 +23,8 @@ from wakekit.detector_settings import present_search, settings_of
 from wakekit.errors import Mistake, PluginError, Problem, RecipeError, an
 from wakekit.hints import with_homes
 from wakekit.kinds import SLOTS, Slot
-from wakekit.layers import KeyPath, Merged, read_layers
-from wakekit.recipe_table import CONDITIONS
+from wakekit.layers import Merged, identical, read_layers
+from wakekit.merging import CONDITIONS, KeyPath
 from wakekit.references import VARS, References
 from wakekit.registry import Registry
 from wakekit.required import unmet
@@ -83,14 +83,24 @@ def load_recipe(
     path: str | Path, registry: Registry, *, changes: Sequence[str] = (), drops: Sequence[str] = ()
 ) -> Recipe:
     """Read, merge and resolve a recipe; raises RecipeError with every mistake and its place."""
-    merged = read_layers(path, changes, drops)
+    merged = read_layers(path, changes, drops, meaning=registry.meaning)
     return _Resolver(registry, merged).resolve(Path(str(path).rpartition(":")[2]).stem)
+
+
+@attrs.frozen(eq=False)
+class _Built:
+    """A component that was built from what is written at a path, and what was warned of."""
+
+    path: KeyPath
+    written: object
+    chosen: Chosen
+    warnings: tuple[Problem, ...]
 
 
 class _Resolver:
     """Collects problems over the whole recipe before any is raised."""
 
-    def __init__(self, registry: Registry, merged: Merged) -> None:
+    def __init__(self, registry: Registry, merged: Merged, built: list[_Built] | None = None) -> None:
         self.registry = registry
         self.merged = merged
         self.references = References(merged.table.get(VARS, {}))
@@ -98,6 +108,8 @@ class _Resolver:
         self.warnings: list[Problem] = []
         self.plugin_trouble: set[str] = set()
         self.unmet = False
+        # What variants have in common is built once.
+        self.built = [] if built is None else built
 
     def resolve(self, stem: str) -> Recipe:
         """Return the recipe; raises RecipeError with every problem."""
@@ -152,10 +164,10 @@ class _Resolver:
         """Return what the changes of a variant make wrong, and its recipe where it is right."""
         table = {key: value for key, value in self.merged.table.items() if key != _ABLATE}
         try:
-            merged = attrs.evolve(self.merged, table=variant.applied(table))
+            merged = attrs.evolve(self.merged, table=variant.applied(table, meaning=self.registry.meaning))
         except ProblemsError as error:
             return [variant.blamed(problem) for problem in error.problems], None
-        resolver = _Resolver(self.registry, merged)
+        resolver = _Resolver(self.registry, merged, self.built)
         found = resolver.recipe(stem)
         self.plugin_trouble |= resolver.plugin_trouble
         self.unmet |= resolver.unmet
@@ -183,7 +195,7 @@ class _Resolver:
         conditions = self._conditions(table.pop(CONDITIONS, {}))
         written_plugins = table.get("plugins")
         settings = self._settings(table)
-        settings = self._searched(settings, single["detector"])
+        settings = self._searched(settings, single["detector"], table.get("operating_point"))
         self._check_required(written_plugins)
         if settings is not None:
             settings = attrs.evolve(settings, name=settings.name or folder_name(stem))
@@ -221,19 +233,24 @@ class _Resolver:
                 self.unmet = True
                 self.problems.append(Problem(path, trouble))
 
-    def _searched(self, settings: Settings | None, detector: Chosen | None) -> Settings | None:
-        """Return the settings with a search that the detector takes, its options under their present names."""
-        if settings is None or detector is None:
+    def _searched(self, settings: Settings | None, detector: Chosen | None, written: object) -> Settings | None:
+        """Return the settings with a search that the detector takes, its options under their present names.
+
+        Where other settings are wrong, what is `written` as the operating point is judged as far as it is lists.
+        """
+        if detector is None:
             return settings
-        target = settings.operating_point
+        asked = settings.operating_point.search if settings is not None else _lists_in(written, "search")
         try:
             with self._warned(("operating_point", "search")):
-                search = present_search(detector.value, target.search)
+                search = present_search(detector.value, asked)
                 settings_of(detector.value, search)
         except ProblemsError as error:
             self.problems += [problem.under("operating_point", "search") for problem in error.problems]
             return settings
-        return attrs.evolve(settings, operating_point=attrs.evolve(target, search=search))
+        if settings is None:
+            return None
+        return attrs.evolve(settings, operating_point=attrs.evolve(settings.operating_point, search=search))
 
     def _single(self, slot: Slot, written: object) -> Chosen | None:
         if written is None and slot.neutral is None:
@@ -304,14 +321,22 @@ class _Resolver:
     def _component(self, slot: Slot, written: object, path: KeyPath) -> Chosen | None:
         if isinstance(written, dict) and slot.implied:
             written = {"type": slot.neutral, **written}
+        known = next((one for one in self.built if one.path == path and identical(one.written, written)), None)
+        if known is not None:
+            self.warnings += known.warnings
+            return known.chosen
+        before = len(self.warnings)
         try:
             with self._warned(path):
-                return build_component(self.registry, slot.kind, written)
+                chosen = build_component(self.registry, slot.kind, written)
+            self.built.append(_Built(path, written, chosen, tuple(self.warnings[before:])))
         except ProblemsError as error:
             self.problems += [problem.under(*path) for problem in error.problems]
         except PluginError as error:
             self.plugin_trouble.add(str(error))
             self.problems.append(Problem(_type_path(path, written), str(error)))
+        else:
+            return chosen
         return None
 
     @contextmanager
@@ -320,6 +345,16 @@ class _Resolver:
         with warned() as found:
             yield
         self.warnings += [warning.under(*path) for warning in found]
+
+
+def _lists_in(table: object, key: str) -> dict[str, tuple[Any, ...]]:
+    """Return the lists in the table at a key of another, nothing where there is none."""
+    held = table.get(key) if isinstance(table, dict) else None
+    return (
+        {name: tuple(items) for name, items in held.items() if isinstance(items, list)}
+        if isinstance(held, dict)
+        else {}
+    )
 
 
 def _without_id(written: object, path: KeyPath) -> Problem:

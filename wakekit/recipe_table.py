@@ -9,12 +9,11 @@ import attrs
 import tomli_w
 
 from wakekit.kinds import SLOTS
+from wakekit.merging import CONDITIONS
 
 if TYPE_CHECKING:
     from wakekit.recipe import Recipe
     from wakekit.registry import Registry
-
-CONDITIONS = "conditions"
 
 
 def dump(recipe: Recipe) -> str:

@@ -13,7 +13,7 @@ from wakekit.layers import Text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from wakekit.layers import KeyPath
+    from wakekit.merging import KeyPath
 
 VARS = "vars"
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
@@ -71,6 +71,9 @@ class References:
 
     def _expanded(self, text: Text, within: tuple[str, ...]) -> Any:  # noqa: ANN401
         """Return a text with its references filled in; one that is nothing but a reference takes the value itself."""
+        if "${" in _REFERENCE.sub("", text):
+            message = "a reference to a variable is never closed; write ${env:NAME} or ${vars.name}"
+            raise _UnfilledError(Problem((), message))
         whole = _REFERENCE.fullmatch(text)
         if whole:
             found = self._lookup(whole[1], within)

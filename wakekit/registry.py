@@ -99,6 +99,14 @@ class Registry:
             raise self._unknown(kind, name, bare)
         return found[0]
 
+    def meaning(self, kind: str, name: str) -> tuple[str, str]:
+        """Return the plugin and the present name of the component that a name stands for; the name where for none."""
+        try:
+            entry = self.find(kind, name)
+        except WakekitError:
+            return "", name
+        return entry.plugin.name, entry.component.name
+
     def remarks(self, name: str, entry: Entry) -> Iterator[tuple[str, str | None]]:
         """Yield what a recipe that names a component so should know, with the name to write instead where there is one.
 
@@ -150,7 +158,8 @@ class Registry:
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         others = [other for other in self._entries if any(one.component.name == bare for one in self._entries[other])]
         if others and not near:
-            hint = f" (it is {' and '.join(map(an, others))})"
+            *most, last = map(an, others)
+            hint = f" (it is {' and '.join(filter(None, (', '.join(most), last)))})"
         names = [self.name_of(entry) for entry in self.entries(kind)]
         message = f"unknown {kind} {name!r}{hint}; there are: {', '.join(names) or 'none'}"
         lost = [plugin for plugin in self.plugins if plugin.state != "ok"]

@@ -141,5 +141,5 @@ class Settings:
         """Refuse a name that is no name of a folder."""
         if not _NAME.fullmatch(self.name):
             raise ValueError(
-                f"name: expected a letter or digit, then up to 99 more, spaces, '.', '_' or '-', got {self.name!r}"
+                f"name: expected a letter or digit, then up to 99 more, spaces, '.', '_' or '-', got {self.name!r:.60}"
             )

@@ -22,6 +22,7 @@ _MOST = 20
 _MARK = b"\xef\xbb\xbf"
 _OPENING = "[{'\""
 _TRIED = 60
+_DEEPEST = 100
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 _HEADER = re.compile(r"\s*\[{1,2}\s*[\w\"'][^,=#]*\]{0,2}\s*(#.*)?$")
 _KEY = re.compile(r"\s*[\w\"'][\w\"'. -]*=\s*")
@@ -88,7 +89,7 @@ def _not_utf8(data: bytes) -> Iterator[Fault]:
 def _read(text: str) -> dict[str, Any] | Fault:
     """Return the table, or the first fault."""
     try:
-        return tomllib.loads(text)
+        table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         found = _PLACE.search(message)
@@ -101,8 +102,26 @@ def _read(text: str) -> dict[str, Any] | Fault:
         before = text[: found.start()] if found else ""
         return Fault(before.count("\n") + 1, len(before) - before.rfind("\n"), str(error).partition(";")[0])
     except RecursionError:
-        deep = max(range(text.count("\n") + 1), key=lambda row: text.split("\n")[row].count("["))
-        return Fault(deep + 1, 1, "nested too deeply")
+        return _deepest(text)
+    return _deepest(text) if too_deep(table) else table
+
+
+def too_deep(value: Any) -> bool:  # noqa: ANN401
+    """Return whether tables or lists lie within each other deeper than anything that is meant."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        held = [item for item in level if isinstance(item, (dict, list))]
+        if not held:
+            return False
+        level = [inner for item in held for inner in (item.values() if isinstance(item, dict) else item)]
+    return True
+
+
+def _deepest(text: str) -> Fault:
+    """Return the fault of the line that goes the deepest: by its brackets, or by the dots of its key."""
+    depths = [max(line.count("["), line.count("{"), line.partition("=")[0].count(".")) for line in text.split("\n")]
+    deep = max(range(len(depths)), key=depths.__getitem__)
+    return Fault(deep + 1, 1, "nested too deeply")
 
 
 def _cut(text: str, fault: Fault) -> tuple[int, int]:

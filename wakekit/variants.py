@@ -14,13 +14,13 @@ import attrs
 from wakekit.converter import ProblemsError
 from wakekit.errors import Problem
 from wakekit.kinds import SLOTS
-from wakekit.layers import KeyPath, merge_tables
+from wakekit.merging import KeyPath, merge_tables
 from wakekit.options import option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wakekit.layers import Table
+    from wakekit.merging import Meaning, Table
 
 # What a variant cannot change, and why.
 FIXED = {
@@ -123,11 +123,14 @@ class Variant:
     levels: Mapping[str, str] = attrs.field(factory=dict)
     changes: tuple[str, ...] = ()
 
-    def applied(self, table: Table) -> Table:
-        """Return the recipe's table with the changes; raises ProblemsError where there is nothing to drop."""
+    def applied(self, table: Table, **meaning: Meaning) -> Table:
+        """Return the recipe's table with the changes; raises ProblemsError where there is nothing to drop.
+
+        `meaning` is as in `merge_tables`.
+        """
         changed: Table = _copied(table)
         for edit in self.edits:
-            _apply(changed, edit)
+            _apply(changed, edit, **meaning)
         return changed
 
     def caused(self, problem: Problem) -> Problem | None:
@@ -172,7 +175,7 @@ def _copied(value: Any) -> Any:  # noqa: ANN401
     return [_copied(item) for item in value] if isinstance(value, list) else value
 
 
-def _apply(table: Table, edit: Edit) -> None:
+def _apply(table: Table, edit: Edit, **meaning: Meaning) -> None:
     """Change a table in place: tables are laid over each other as those of bases are."""
     *outer, last = edit.path
     inner: Any = table
@@ -196,4 +199,4 @@ def _apply(table: Table, edit: Edit) -> None:
         laid = {name: old[name] for name in kind_options(".".join(edit.path)) if name in old} | laid
     for key in reversed(edit.path):
         laid = {key: laid}
-    merge_tables(table, laid)
+    merge_tables(table, laid, **meaning)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
 
-from wakekit.cli import _GROUPS, _parser
 from wakekit.layers import shipped_recipes
+from wakekit.parser import GROUPS, make_parser
 
 if TYPE_CHECKING:
     from tests.support import Typed
 
-COMMANDS = tuple(_parser().get_default("commands"))
+COMMANDS = tuple(make_parser().get_default("commands"))
 
 
 def test_help_lists_every_command_in_its_group(typed: Typed) -> None:
@@ -23,8 +24,13 @@ def test_help_lists_every_command_in_its_group(typed: Typed) -> None:
     listed = re.findall(r"^  ([a-z]+) {2,}\S", answer.out, re.MULTILINE)
     assert sorted(listed) == sorted(COMMANDS)
     headings = [line[:-1] for line in answer.out.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert headings == [*_GROUPS, "options"]
-    assert {name for names in _GROUPS.values() for name in names} == set(COMMANDS)
+    assert headings == [*GROUPS, "options"]
+    assert {name for names in GROUPS.values() for name in names} == set(COMMANDS)
+
+
+def test_the_version_is_the_installed_one(typed: Typed) -> None:
+    """`--version` prints it, for reports of what went wrong."""
+    assert typed("--version").out == f"wakekit {version('wakekit')}\n"
 
 
 def test_nothing_typed_is_a_question(typed: Typed) -> None:
@@ -42,7 +48,7 @@ def test_every_command_has_an_example_that_can_be_typed(command: str, typed: Typ
     assert answer.code == 0
     assert last.startswith(f"example: wakekit {command} ") or last == f"example: wakekit {command}"
     words = last.removeprefix("example: wakekit ").replace("'", "").split()
-    assert _parser().parse_args(words).command == command
+    assert make_parser().parse_args(words).command == command
     for name in (word.removeprefix("wakekit:") for word in words if word.startswith("wakekit:")):
         assert (shipped_recipes() / f"{name}.toml").is_file()
 

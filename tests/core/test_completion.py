@@ -15,9 +15,9 @@ import pytest
 
 from tests.support import TINY, Typed, add_plugin
 from tests.terminal_support import Shell, surroundings, terminal
-from wakekit.cli import _parser
 from wakekit.completing import complete
 from wakekit.kinds import KINDS
+from wakekit.parser import make_parser
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ def ask(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixt
         for key, value in protocol(line).items():
             monkeypatch.setenv(key, value)
         with pytest.raises(SystemExit) as left:
-            complete(_parser(), answer=answer, leave=sys.exit)
+            complete(make_parser(), answer=answer, leave=sys.exit)
         assert left.value.code == 0
         assert tuple(capfd.readouterr()) == ("", "")
         return set(filter(None, answer.getvalue().split("\n")))

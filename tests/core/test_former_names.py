@@ -357,3 +357,35 @@ def test_former_names_of_an_option_are_a_tuple_of_texts(wrong: Any) -> None:
     """A forgotten comma does not make names of single letters."""
     with pytest.raises(TypeError, match="formerly: expected a tuple of names"):
         option(1, formerly=wrong)
+
+
+def over_a_base(tmp_path: Path, registry: Registry, base: str, child: str) -> Any:
+    """Return a recipe that extends another which stands on the quickstart."""
+    (tmp_path / "base.toml").write_text(f'extends = ["wakekit:quickstart"]\n{base}\n')
+    (tmp_path / "child.toml").write_text(f'extends = ["base.toml"]\n{child}\n')
+    return load_recipe(tmp_path / "child.toml", registry)
+
+
+@pytest.mark.parametrize("child", ["band", "rasta", "acme:band", "acme:rasta"])
+@pytest.mark.parametrize("base", ["band", "rasta", "acme:band", "acme:rasta"])
+def test_two_names_of_one_component_are_no_swap(tmp_path: Path, retiring: Registry, base: str, child: str) -> None:
+    """What the base says of it stays, whichever name either writes; another component replaces the table."""
+    written = f'[normalizer]\ntype = "{base}"\npole = 0.5\n[ablate.variants.slow]\nnormalizer.type = "{child}"\n'
+    found = over_a_base(tmp_path, retiring, f"{written}normalizer.zero = 4", f'[normalizer]\ntype = "{child}"')
+    assert found["normalizer"].memory == 0.5
+    slow = found.variants["slow"]["normalizer"]
+    assert (slow.memory, slow.zero) == (0.5, 4)
+    other = over_a_base(tmp_path, retiring, written.partition("[ablate")[0], '[normalizer]\ntype = "cmvn"')
+    assert not hasattr(other["normalizer"], "memory")
+
+
+def test_two_names_of_one_augmentation_are_no_swap_in_a_condition(tmp_path: Path) -> None:
+    """A condition's augmentations merge as those of training do."""
+    registry = registry_of(Component("augmentation", "hiss", "acme_first:Hiss", formerly=("fizz",)), Hiss=Hiss)
+    base = (
+        '[augmentations.x]\ntype = "fizz"\nlevel = 0.5\n[conditions.cafe.augmentations.x]\ntype = "fizz"\nlevel = 0.7'
+    )
+    child = '[augmentations.x]\ntype = "hiss"\n[conditions.cafe.augmentations.x]\ntype = "hiss"'
+    found = over_a_base(tmp_path, registry, base, child)
+    assert found.each("augmentations")["x"].level == 0.5
+    assert found.conditions["cafe"].augmentations["x"].level == 0.7

@@ -415,8 +415,11 @@ def test_a_new_recipe_overwrites_nothing(tmp_path: Path, typed: Typed) -> None:
     (tmp_path / "mine.toml").write_text("mine")
     answer = typed("new", "recipe", tmp_path / "mine")
     assert answer.code == 2
-    assert "mine.toml: there is something already, and nothing is overwritten" in answer.err
+    assert "mine.toml: there is a file already, and nothing is overwritten" in answer.err
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+    answer = typed("new", "recipe", tmp_path)
+    assert (answer.code, answer.out) == (2, "")
+    assert "this is a folder; name the file to write, as in" in answer.err
 
 
 def test_a_new_recipe_on_a_file_names_it_from_where_it_lies(tmp_path: Path, typed: Typed, recipe_file: Path) -> None:

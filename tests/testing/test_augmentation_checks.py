@@ -129,9 +129,21 @@ class Wordless:
     domain: ClassVar[str] = "recording"
 
 
+@attrs.frozen
+class Idle(Louder):
+    """Says that it changes recordings alone, and has a `build` that nobody calls."""
+
+    domain: ClassVar[str] = "recording"
+
+    def record(self, blocks: Iterator[np.ndarray], _sample_rate: int, _draws: Draws) -> Recorded:
+        """Change nothing."""
+        return Recorded(blocks)
+
+
 FAULTS = [
     (Nowhere, {}, "known-domain"),
     (Wordless, {}, "known-domain"),
+    (Idle, {}, "known-domain"),
     (Louder, {"fault": "one sample less"}, "shapes-kept"),
     (Louder, {"fault": "changes features too"}, "shapes-kept"),
     (Louder, {"fault": "lengths beyond"}, "shapes-kept"),

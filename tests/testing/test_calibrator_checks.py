@@ -72,6 +72,13 @@ class Beyond:
 
 
 @attrs.frozen
+class Worded(Good):
+    """Says in a word that it is monotone."""
+
+    monotone: ClassVar[str] = "no"
+
+
+@attrs.frozen
 class Falling:
     """Says that it is monotone, and is not."""
 
@@ -234,6 +241,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
     [
         (Single, "gives-probabilities", "float32"),
         (Beyond, "gives-probabilities", "from 0 to 1"),
+        (Worded, "monotone", "monotone: expected True or False, got 'no'"),
         (Falling, "monotone", "probabilities fall after"),
         (Relative, "each-score-by-itself", "in pieces"),
         (Forgetful, "saved-is-loaded", "differ"),

@@ -88,6 +88,23 @@ class Shared(Good):
         return SharedState(threshold)
 
 
+class PastStream(Stream):
+    """Says that it fired some frames before it did."""
+
+    def feed(self, scores: FloatArray) -> list[int]:
+        """Take scores, return frames."""
+        return [max(0, frame - 5) for frame in super().feed(scores)]
+
+
+@attrs.frozen
+class Backdated(Good):
+    """Fires before it heard."""
+
+    def build(self, threshold: float) -> Any:
+        """Begin a stream."""
+        return PastStream(threshold)
+
+
 @attrs.frozen
 class Deaf(Good):
     """Never fires."""
@@ -215,6 +232,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
     ("cls", "check", "words"),
     [
         (Chunked, "chunking-free", "cut into pieces"),
+        (Backdated, "chunking-free", "which is not there"),
         (Shared, "streams-are-their-own", "side by side"),
         (Deaf, "hears-and-keeps-still", "do not make it fire"),
         (Nervous, "hears-and-keeps-still", "fires on zeros"),

@@ -94,6 +94,10 @@ class Pickled(Good):
         path.write_bytes(pickle.dumps({name: value.tolist() for name, value in shipped.state_dict().items()}))
         return path
 
+    def load(self, _path: Path) -> Callable[[Tensor], Tensor]:
+        """Run the modules."""
+        return _shipped().probabilities
+
 
 @attrs.frozen
 class Zipped(Good):
@@ -103,6 +107,52 @@ class Zipped(Good):
         """Write it."""
         torch.save(shipped.state_dict(), folder / "model.pt")
         return folder / "model.pt"
+
+    def load(self, _path: Path) -> Callable[[Tensor], Tensor]:
+        """Run the modules."""
+        return _shipped().probabilities
+
+
+@attrs.frozen
+class OldPickle(Good):
+    """Writes a pickle of the protocol that looks like text."""
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write it."""
+        path = folder / "model.bin"
+        path.write_bytes(pickle.dumps({name: value.tolist() for name, value in shipped.state_dict().items()}, 0))
+        return path
+
+    def load(self, _path: Path) -> Callable[[Tensor], Tensor]:
+        """Run the modules."""
+        return _shipped().probabilities
+
+
+@attrs.frozen
+class Column(Good):
+    """Gives [B, 1]."""
+
+    def load(self, path: Path) -> Callable[[Tensor], Tensor]:
+        """Run it."""
+        good = Good().load(path)
+        return lambda audio: good(audio)[:, None]
+
+
+LAST: list[Shipped] = []
+
+
+@attrs.frozen
+class Remembered(Good):
+    """Runs what it exported last, whatever file it is given."""
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write it, and remember it."""
+        LAST[:] = [shipped]
+        return super().export(shipped, folder)
+
+    def load(self, _path: Path) -> Callable[[Tensor], Tensor]:
+        """Run what is remembered."""
+        return LAST[-1].probabilities
 
 
 @attrs.frozen
@@ -126,8 +176,11 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
     [
         (Rounded, "output-is-eager", "differs by"),
         (Placeholder, "output-is-eager", "differs by"),
+        (Column, "output-is-eager", "expected probabilities [66], got [66, 1]"),
         (Joint, "any-number-of-windows", "1 at once"),
         (Homesick, "file-is-enough", "weights.safetensors"),
+        (Remembered, "file-is-enough", "loaded after another export"),
+        (OldPickle, "nothing-is-pickled", "model.bin is, or holds, a pickle"),
         (Pickled, "nothing-is-pickled", "model.bin is, or holds, a pickle"),
         (Zipped, "nothing-is-pickled", "model.pt is, or holds, a pickle"),
         (Training, "modules-untouched", "in training mode"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +20,10 @@ from wakekit.registry import Registry
 from wakekit.testing import check_plugin
 from wakekit.testing.checks import Check, NoDeviceError, SkipError, checks_of, exercise_of
 from wakekit.testing.conformance import EXPECTED, FAILED, PASSED, SKIPPED, Conformance, Outcome, Task, prepare
-from wakekit.testing.declared import Declared, read_declared
+from wakekit.testing.declared import Declared, declared_for, read_declared
 from wakekit.testing.minimum import MINIMUM
 from wakekit.testing.same import assert_same, untouched
+from wakekit.testing.surroundings import kept, settings
 from wakekit.testing.tally import Tally
 
 if TYPE_CHECKING:
@@ -232,12 +235,12 @@ def test_what_a_project_declares_is_found_from_its_tests(site: Path, tmp_path: P
 
 
 def test_on_the_command_line(site: Path, pytester: pytest.Pytester) -> None:
-    """`pytest --wakekit` runs each check as a test beside the project's own, and tells how many ran on what."""
+    """`pytest --wakekit` runs each check as a test, and tells how many ran on what."""
     acme(site)
     pytester.makepyprojecttoml("[tool.wakekit.conformance.fails]\n'calibrator:shifted/frozen' = 'just to see'")
     pytester.makepyfile("def test_of_the_project(): pass")
     found = pytester.runpytest_inprocess("--wakekit", "acme-wake", "-p", "no:cacheprovider")
-    found.assert_outcomes(passed=18, failed=1, skipped=0 if torch.cuda.is_available() else 1)
+    found.assert_outcomes(passed=17, failed=1, skipped=0 if torch.cuda.is_available() else 1)
     found.stdout.fnmatch_lines(
         [
             "*expected to fail (just to see), and passed: take it out of fails",
@@ -248,10 +251,141 @@ def test_on_the_command_line(site: Path, pytester: pytest.Pytester) -> None:
     )
     found = pytester.runpytest_inprocess("--wakekit", "acme", "-k", "monotone", "-p", "no:cacheprovider")
     assert found.ret == pytest.ExitCode.TESTS_FAILED
-    found.stdout.fnmatch_lines(["*too few checks: calibrator:shifted: 1 checks ran, and a calibrator needs*"])
+    found.stdout.fnmatch_lines(["*too few checks: calibrator:shifted: 1 check ran, and a calibrator needs*"])
     found = pytester.runpytest_inprocess("--wakekit", "acme-woke", "-p", "no:cacheprovider")
     assert found.ret == pytest.ExitCode.USAGE_ERROR
     found.stderr.fnmatch_lines(["*no plugin 'acme-woke' is installed*"])
+
+
+def test_the_projects_own_tests_run_where_they_are_named(site: Path, pytester: pytest.Pytester) -> None:
+    """Without files or folders on the command line the checks run alone, whatever lies around."""
+    acme(site)
+    pytester.makepyprojecttoml("[tool.pytest.ini_options]\ntestpaths = ['.']")
+    pytester.makepyfile("raise RuntimeError('not to be collected')")
+    own = pytester.makepyfile(test_own="def test_of_the_project(): pass")
+    asked = ("--wakekit", "acme", "-k", "frozen or of_the_project", "-p", "no:cacheprovider")
+    found = pytester.runpytest_inprocess(*asked)
+    found.assert_outcomes(passed=1, deselected=18)
+    found.stdout.fnmatch_lines(["collected 19 items / 18 deselected / 1 selected"])
+    pytester.runpytest_inprocess(*asked, own).assert_outcomes(passed=2, deselected=18)
+
+
+def test_what_a_checkout_declares_is_found_from_anywhere(site: Path, tmp_path: Path) -> None:
+    """Where a plugin is installed from its project, that is asked; for a copy the folder that pytest runs in is."""
+    acme(site)
+    (tmp_path / "pyproject.toml").write_text("[tool.wakekit.conformance.skips]\n'calibrator:shifted/frozen' = 'here'")
+    assert declared_for(["acme"], tmp_path).skips == {"calibrator:shifted/frozen": "here"}
+    (site / "pyproject.toml").write_text("[tool.wakekit.conformance.skips]\n'calibrator:shifted/frozen' = 'there'")
+    assert declared_for(["acme-wake"], tmp_path).skips == {"calibrator:shifted/frozen": "there"}
+    assert declared_for(["nobody"], tmp_path) == Declared()
+
+
+def test_a_project_may_prove_one_of_its_plugins(site: Path, tmp_path: Path) -> None:
+    """What is declared of a component that another plugin offers is no mistake."""
+    acme(site)
+    declared = Declared(examples={"normalizer:cmvn": {}}, skips={"normalizer:cmvn/frozen": "not asked for"})
+    assert prepare(["acme"], declared, tmp_path).tasks
+
+
+def test_one_reason_is_told_once() -> None:
+    """A component that cannot be built fails many checks for one reason, which stands in one line with all of them."""
+    outcomes = [Outcome("calibrator:a", name, FAILED, "cannot be built") for name in ("frozen", "pickles")]
+    told = Tally(("calibrator:a",), (*outcomes, Outcome("calibrator:a", "spec", PASSED))).text().splitlines()
+    assert told == ["calibrator:a  3 checks ran, 2 failed", "  frozen, pickles: failed: cannot be built"]
+
+
+def test_reasons_are_of_bearable_length(tmp_path: Path) -> None:
+    """A check that prints a tensor of thousands does not flood the terminal."""
+
+    def verbose(_subject: Subject) -> None:
+        raise AssertionError("0.0, " * 10000)
+
+    assert len(carried_out(tmp_path, verbose, Declared()).reason) < 700
+
+
+def test_a_listing_of_the_checks_is_no_failure(site: Path, pytester: pytest.Pytester) -> None:
+    """`--collect-only` lists the checks by component and complains of none that did not run."""
+    acme(site)
+    found = pytester.runpytest_inprocess("--wakekit", "acme", "--collect-only", "-q", "-p", "no:cacheprovider")
+    assert found.ret == pytest.ExitCode.OK
+    found.stdout.fnmatch_lines(["wakekit-conformance::calibrator:shifted::monotone"])
+    found.stdout.no_fnmatch_line("*too few checks*")
+
+
+@pytest.mark.parametrize("broken", ["raise RuntimeError('no luck')", "raise SystemExit(0)"])
+def test_a_component_that_cannot_be_imported_fails(site: Path, pytester: pytest.Pytester, broken: str) -> None:
+    """A module that fails, be it by ending the program, is a failure of each check that says why, not of pytest."""
+    acme(site, broken)
+    found = pytester.runpytest_inprocess("--wakekit", "acme", "-p", "no:cacheprovider")
+    assert found.ret == pytest.ExitCode.TESTS_FAILED
+    found.stdout.fnmatch_lines(["*calibrator 'shifted' of plugin acme (acme-wake 0.3) cannot be imported: *"])
+    assert "INTERNALERROR" not in found.stdout.str()
+
+
+def test_other_projects_notice_nothing(pytester: pytest.Pytester) -> None:
+    """Where wakekit is installed and not asked for, pytest imports nothing heavy, and a project may import it early."""
+    pytester.makeconftest("import wakekit\nfrom wakekit.testing import check_plugin\n")
+    pytester.makepyfile(
+        "import sys\n"
+        "def test_light():\n"
+        "    heavy = {'torch', 'numpy', 'attrs', 'cattrs', 'scipy'} & set(sys.modules)\n"
+        "    assert not heavy and 'wakekit.pytest_plugin' in sys.modules\n"
+    )
+    found = pytester.runpytest_subprocess(
+        "-W", "error", "-p", "no:hypothesispytest", "-p", "no:cacheprovider", "-p", "no:xdist"
+    )
+    found.assert_outcomes(passed=1)
+
+
+@attrs.frozen
+class Loud:
+    """Changes what all of the process shares."""
+
+    def build(self) -> torch.nn.Module:
+        """Set the default dtype, seed, and go elsewhere."""
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        os.chdir("/")
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        return torch.nn.Sigmoid()
+
+
+def test_settings_of_the_process_are_watched_and_put_back(tmp_path: Path) -> None:
+    """What a component changes for all of a process is said, and spoils no other check, nor the caller's tests."""
+    before, filters = (torch.get_rng_state(), settings()), list(warnings.filters)
+    tasks = {task.check.name: task for task in tasks_on("calibrator", Loud, tmp_path)}
+    carried = Conformance((), Registry([]), Declared(), tmp_path)
+    assert "random state of torch" in carried.outcome(tasks["global-state-untouched"]).reason
+    carried.outcome(tasks["gives-probabilities"])
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert settings() == before[1]
+    assert warnings.filters == filters
+    with pytest.raises(AssertionError, match="it changes torch's default dtype and NumPy's handling of errors"):  # noqa: SIM117
+        with kept(), untouched("it"):
+            torch.set_default_dtype(torch.float64)
+            np.seterr(all="ignore")
+    assert settings() == before[1]
+
+
+def test_a_plugin_may_talk(site: Path) -> None:
+    """What a plugin prints while it is imported, and when the process ends, is not taken for an answer."""
+    acme(site, SHIFTED + "\nimport atexit\nprint('hello', end='')\natexit.register(print, 'goodbye')\n")
+    elsewhere = prepare(["acme"], Declared(), Path()).tasks[0].subject.elsewhere
+    assert [set(one) for one in elsewhere.fingerprints] == [{"calibrator:shifted"}] * 2
+
+
+def test_rare_numbers_are_compared() -> None:
+    """NumPy has no bfloat16, no 8-bit floats and no lazy conjugates; they are compared all the same."""
+    for value in (
+        torch.ones(2, dtype=torch.bfloat16),
+        torch.ones(2).to(torch.float8_e4m3fn),
+        torch.ones(2, dtype=torch.float16),
+        torch.ones(2, dtype=torch.complex64).conj(),
+    ):
+        assert_same(value, value.clone())
+        with pytest.raises(AssertionError, match="values differ"):
+            assert_same(value, torch.zeros(2).to(value.dtype))
 
 
 def test_differences_are_told_with_their_place() -> None:
@@ -261,6 +395,7 @@ def test_differences_are_told_with_their_place() -> None:
     assert_same({"x": 1.0}, {"x": 1.0 + 1e-9}, tolerance=1e-6)
     for other, words in (
         ({"a": value["a"]}, r"result: expected the keys \['a', 'b'\]"),
+        ({**value, "a": [torch.tensor([float("nan")] * 2), np.arange(3)]}, r"a\[0\]: 1 of 2 values differ"),
         ({**value, "b": (1, "x", None, 0.6)}, r"result\.b\[3\]: 1 of 1 values differ"),
         ({**value, "b": (1, "y", None, 0.5)}, r"result\.b\[1\]: expected 'x', got 'y'"),
         ({**value, "a": [torch.tensor([1.0]), np.arange(3)]}, r"result\.a\[0\]: expected float32 \[2\]"),
@@ -269,6 +404,8 @@ def test_differences_are_told_with_their_place() -> None:
     ):
         with pytest.raises(AssertionError, match=words):
             assert_same(other, value)
+    with pytest.raises(AssertionError, match="result: 1 of 1 values are NaN in one of the two alone"):
+        assert_same(float("nan"), 1.0, tolerance=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import attrs
@@ -87,6 +88,28 @@ class Stubborn(Good):
 
 
 @attrs.frozen
+class Threaded(Good):
+    """Tells its watch from a thread of its own."""
+
+    def launch(self, jobs: Sequence[Job], watch: Watch, *, workers: int | None) -> None:
+        """Do them."""
+        thread = Thread(target=Good().launch, args=(jobs, watch), kwargs={"workers": workers})
+        thread.start()
+        thread.join()
+
+
+@attrs.frozen
+class Lingering(Good):
+    """Leaves a job to itself."""
+
+    def launch(self, jobs: Sequence[Job], watch: Watch, *, workers: int | None) -> None:
+        """Do them, the last one beside the others."""
+        thread = Thread(target=answer, args=jobs[-1:], daemon=True)
+        thread.start()
+        Good().launch(jobs, watch, workers=workers)
+
+
+@attrs.frozen
 class Greedy(Good):
     """Needs a job."""
 
@@ -109,6 +132,8 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
         (Fragile, "a-failure-ends-its-job-alone", "the ends of 5 are told"),
         (Curt, "a-failure-ends-its-job-alone", "the reason of a failure is lost"),
         (Stubborn, "stops-when-told", "is swallowed"),
+        (Threaded, "every-job-is-told", "from a thread other than the one that called"),
+        (Lingering, "stops-when-told", "its workers go on with job 3"),
         (Greedy, "no-jobs", "IndexError"),
     ],
 )

@@ -64,6 +64,16 @@ class Outside:
 
 
 @attrs.frozen
+class OneThreshold:
+    """Knows of one threshold alone."""
+
+    def compute(self, results: Results) -> Sequence[Measure]:
+        """Measure."""
+        accepted = results.clips.scores >= results.operating_point.threshold
+        return one(float(accepted.mean()) if len(accepted) else None)
+
+
+@attrs.frozen
 class First:
     """The first clip's score."""
 
@@ -172,6 +182,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
         (Tied, "ties-are-no-error", "with ties"),
         (Named, "same-names-always", "the names"),
         (Writing, "deterministic", "read-only"),
+        (OneThreshold, "pooled-folds", "of pooled folds, the measures.m"),
         (Otherwise, "statistics-are-its-measures", "the statistic of m"),
         (Batched, "statistics-in-batches", "the statistic of m"),
     ],

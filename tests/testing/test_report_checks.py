@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
@@ -11,8 +12,6 @@ import pytest
 from tests.testing.support import failures_on
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from wakekit.run_folder import Run
 
 
@@ -46,6 +45,16 @@ class Elsewhere:
         path = folder.parent / "report.txt"
         path.write_text("here\n")
         return path
+
+
+@attrs.frozen
+class Littering(Good):
+    """Writes another file where the command was started."""
+
+    def write(self, run: Run, folder: Path) -> Path | None:
+        """Write both."""
+        Path("notes.txt").write_text("here\n")
+        return super().write(run, folder)
 
 
 @attrs.frozen
@@ -124,6 +133,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
     [
         (Secret, "names-its-file", "it returns None, and wrote report.txt"),
         (Elsewhere, "names-its-file", "not in the run's folder"),
+        (Littering, "names-its-file", "it writes notes.txt into the folder that the command was started in"),
         (Absent, "names-its-file", "which is no file"),
         (Tidy, "leaves-the-run-alone", "it changed clips.jsonl"),
         (Once, "writes-again", "it is another"),

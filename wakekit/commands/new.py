@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from wakekit.commands.asked import asked_registry
 from wakekit.scaffold.package import new_package
 from wakekit.scaffold.recipe import Wanted, recipe_copy, recipe_text
-from wakekit.scaffold.writing import write_file, write_folder
+from wakekit.scaffold.writing import ScaffoldError, write_file, write_folder
 from wakekit.terminal import paint
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def _plugin(options: argparse.Namespace) -> None:
 
 def _recipe(options: argparse.Namespace) -> None:
     target = Path(options.file or "recipe.toml")
+    if target.is_dir():
+        raise ScaffoldError(f"{target}: this is a folder; name the file to write, as in {target / 'mine.toml'}")
     if not target.suffix:
         target = target.with_suffix(".toml")
     wanted = Wanted(base=options.base, target=target, keyword=options.keyword)

@@ -60,6 +60,7 @@ def _refuse_taken(target: Path, *, folder: bool = True) -> None:
     empty = folder and target.is_dir() and not target.is_symlink() and not any(target.iterdir())
     if os.path.lexists(target) and not empty:
         what = "a folder that is not empty" if folder and target.is_dir() else "something"
+        what = "a file" if target.is_file() else what
         raise ScaffoldError(f"{target}: there is {what} already, and nothing is overwritten; choose another name")
 
 

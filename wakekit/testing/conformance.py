@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from wakekit.errors import PluginError, WakekitError
+from wakekit.errors import PluginError, WakekitError, an, counted
 from wakekit.kinds import KINDS
 from wakekit.plugins import Plugin
 from wakekit.registry import Registry, installed
@@ -18,6 +18,7 @@ from wakekit.testing.declared import Declared
 from wakekit.testing.elsewhere import Elsewhere
 from wakekit.testing.minimum import MINIMUM
 from wakekit.testing.subject import Subject
+from wakekit.testing.surroundings import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from wakekit.registry import Entry
 
 PASSED, FAILED, EXPECTED, SKIPPED = "passed", "failed", "failed as expected", "skipped"
+# Letters of a reason: what is compared may be a tensor of thousands.
+_LONGEST = 600
 
 
 @attrs.frozen
@@ -88,8 +91,11 @@ class Conformance:
 
     def _refuse_strays(self, entries: Sequence[Entry], tasks: Sequence[Task]) -> None:
         labels, keys = {_label(entry) for entry in entries}, {task.key for task in tasks}
-        strays = [key for key in self.declared.examples if key not in labels]
+        # A project may hold several plugins, and prove another than its own.
+        others = {_label(entry) for kind in KINDS for entry in self.registry.entries(kind)} - labels
+        strays = [key for key in self.declared.examples if key not in labels | others]
         strays += [key for key in (*self.declared.fails, *self.declared.skips) if key not in keys]
+        strays = [key for key in strays if key.partition("/")[0] not in others]
         if strays:
             raise WakekitError(
                 f"tool.wakekit.conformance speaks of {strays[0]!r}, and there is no such component or check; "
@@ -112,7 +118,8 @@ class Conformance:
             return SKIPPED, self.declared.skips[task.key]
         task.subject.folder.mkdir(parents=True, exist_ok=True)
         try:
-            task.check.run(task.subject)
+            with kept():
+                task.check.run(task.subject)
         except NoDeviceError as error:
             return SKIPPED, str(error)
         except SkipError as error:
@@ -151,13 +158,16 @@ def missing(component: str, ran: int) -> str:
     """Return what is wrong where fewer checks ran on a component than its kind asks for, else an empty text."""
     kind = component.partition(":")[0]
     least = MINIMUM[kind]
-    return "" if ran >= least else f"{component}: {ran} checks ran, and a {kind} needs {least} at least"
+    return "" if ran >= least else f"{component}: {counted(ran, 'check')} ran, and {an(kind)} needs {least} at least"
 
 
 def _concerns(check: Check, subject: Subject) -> bool:
     try:
-        return check.concerns(subject)
-    except Exception:  # noqa: BLE001 - the checks that concern every component tell what is wrong with this one
+        with kept():
+            return check.concerns(subject)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # noqa: BLE001 - the checks that concern every component tell what is wrong with this one
         return False
 
 
@@ -169,6 +179,7 @@ def _told(error: BaseException) -> str:
     """Return an error in one line, with where it was raised where it says nothing itself."""
     # Behind the sentence of an assertion, pytest writes what the values were.
     text = " ".join(str(error).partition("\nassert ")[0].split())
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
     if isinstance(error, (AssertionError, WakekitError)) and text:
         return text
     trace, where = error.__traceback__, ""

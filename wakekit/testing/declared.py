@@ -16,8 +16,11 @@ Options whose type is a path are relative to the file. A failure that is expecte
 
 from __future__ import annotations
 
+import importlib.util
+import itertools
 import tomllib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -26,9 +29,14 @@ from wakekit.converter import ProblemsError, structure
 from wakekit.errors import WakekitError
 from wakekit.layers import rooted
 from wakekit.options import option
+from wakekit.registry import installed
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Collection
+
+    from wakekit.plugins import Plugin
+
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 @attrs.frozen
@@ -47,6 +55,32 @@ class Declared:
         both = sorted(self.fails.keys() & self.skips.keys())
         if both:
             raise WakekitError(f"{both[0]!r} is both in fails and in skips; leave it out of one")
+
+
+def declared_for(names: Collection[str], folder: Path) -> Declared:
+    """Return what the projects of plugins declare, named by themselves or by their distribution.
+
+    A project is where a plugin is installed from with `pip install -e`, and `folder` for plugins that are copied.
+    """
+    plugins = [plugin for plugin in installed().plugins if {plugin.name, plugin.distribution} & set(names)]
+    projects = dict.fromkeys(_checkout(plugin) or folder / "pyproject.toml" for plugin in plugins)
+    found = [read_declared(project) for project in projects]
+    return Declared(
+        *(
+            dict(itertools.chain.from_iterable(getattr(one, name).items() for one in found))
+            for name in ("examples", "fails", "skips")
+        )
+    )
+
+
+def _checkout(plugin: Plugin) -> Path | None:
+    """Return the `pyproject.toml` above the folder that a plugin is imported from, None where it is a copy."""
+    package = plugin.module.partition(":")[0].partition(".")[0]
+    spec = importlib.util.find_spec(package)
+    origin = Path(spec.origin) if spec and spec.origin else None
+    if origin is None or _INSTALLED & set(origin.parts):
+        return None
+    return next((path for folder in origin.parents if (path := folder / "pyproject.toml").is_file()), None)
 
 
 def read_declared(project: Path) -> Declared:

@@ -14,7 +14,8 @@ from typing import Any
 import attrs
 
 _SEEDS = ("0", "4711")
-_SCRIPT = """
+_ANSWER = "wakekit-answer "
+_SCRIPT = f"ANSWER = {_ANSWER!r}\n" + """
 import importlib, json, sys
 modules, tables = json.load(sys.stdin)
 imports, prints = {}, {}
@@ -37,7 +38,7 @@ for label, (kind, table) in tables.items():
     except Exception as error:
         prints[label] = f"{type(error).__name__}: {error}"
 print()
-print(json.dumps({"imports": imports, "prints": prints}))
+print(ANSWER + json.dumps({"imports": imports, "prints": prints}))
 """
 
 
@@ -71,8 +72,10 @@ def _asked(question: str, hash_seed: str) -> Mapping[str, Any]:
     done = subprocess.run(  # noqa: S603 - this interpreter with a script of our own
         [sys.executable, "-c", _SCRIPT], input=question, env=env, capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        raise AssertionError(f"another process failed: {done.stderr.strip().splitlines()[-1:]}")
-    # A plugin may print while it is imported; the answer is the last line.
-    found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    # A plugin may print while it is imported, and at the end.
+    answers = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
+    if not answers:
+        told = " ".join(done.stderr.split()) or f"it ended with {done.returncode} and said nothing"
+        raise AssertionError(f"another process could not list and build the plugin's components: {told[-300:]}")
+    found: Mapping[str, Any] = json.loads(answers[-1].removeprefix(_ANSWER))
     return found

@@ -22,7 +22,7 @@ MINIMUM = {
     "scorer": 19,
     "calibrator": 15,
     "detector": 17,
-    "metric": 18,
+    "metric": 19,
     "exporter": 16,
     "report": 15,
     "launcher": 15,

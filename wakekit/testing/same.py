@@ -1,4 +1,4 @@
-"""Compare everything that a verb gave, and watch the caller's random state."""
+"""Compare everything that a verb gave, and watch what the caller's process shares."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import numpy as np
 import torch
+
+from wakekit.testing.surroundings import cuda_devices, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +42,10 @@ def assert_same(found: Any, expected: Any, *, tolerance: float = 0.0, where: str
 def _plain(value: Any) -> Any:  # noqa: ANN401
     """Return tensors and numbers as arrays, attrs values as dicts."""
     if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu").numpy() if value.dtype != torch.bfloat16 else value.detach().float().numpy()
+        here = value.detach().to("cpu").resolve_conj().resolve_neg()
+        # NumPy has no bfloat16, nor floats of a byte.
+        strange = here.dtype == torch.bfloat16 or (here.is_floating_point() and here.element_size() == 1)
+        return (here.float() if strange else here).numpy()
     if isinstance(value, (float, np.number)) and not isinstance(value, bool):
         return np.asarray(value)
     if attrs.has(type(value)):
@@ -60,22 +65,29 @@ def _same_arrays(found: Any, expected: np.ndarray, tolerance: float, where: str)
     if expected.dtype.kind in "fc" and tolerance:
         size = float(np.max(np.abs(expected[np.isfinite(expected)]), initial=1.0))
         good = np.allclose(found, expected, rtol=0, atol=tolerance * size, equal_nan=True)
-        apart = np.nanmax(np.abs(found - expected), initial=0.0)
+        odd = int(np.sum(np.isnan(found) != np.isnan(expected)))
+        if odd:
+            raise AssertionError(f"{where}: {odd} of {expected.size} values are NaN in one of the two alone")
         if not good:
+            apart = np.nanmax(np.abs(found - expected), initial=0.0)
             raise AssertionError(f"{where}: differs by {apart:.3g}, expected at most {tolerance * size:.3g}")
     elif not np.array_equal(found, expected, equal_nan=expected.dtype.kind in "fc"):
-        apart = int(np.sum(found != expected))
+        # What does not equal itself is NaN.
+        apart = int(np.sum((found != expected) & ((found == found) | (expected == expected))))  # noqa: PLR0124
         raise AssertionError(f"{where}: {apart} of {expected.size} values differ")
 
 
 @contextmanager
 def untouched(what: str) -> Iterator[None]:
-    """Raise AssertionError where the global random state of Python, NumPy or torch is not as it was."""
-    before = _states()
+    """Raise AssertionError where a global random state, or a setting of the process, is not as it was."""
+    before, found = _states(), settings()
     yield
     touched = [name for name, state in _states().items() if state != before.get(name, state)]
     if touched:
         raise AssertionError(f"{what} draws from, or seeds, the global random state of {' and '.join(touched)}")
+    changed = [name for name, value in settings().items() if value != found[name]]
+    if changed:
+        raise AssertionError(f"{what} changes {' and '.join(changed)} for the whole process")
 
 
 def _states() -> dict[str, Any]:
@@ -94,7 +106,7 @@ def _states() -> dict[str, Any]:
 def other_global_seed(seed: int) -> Iterator[None]:
     """Let the global random states be others within, and as they were after."""
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng(enabled=True):
+    with torch.random.fork_rng(devices=cuda_devices()):
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002
         torch.manual_seed(seed)

@@ -63,10 +63,9 @@ class Subject:
             return build_component(self.registry, self.kind, {"type": name, **options}).value
         except ProblemsError as error:
             told = "; ".join(f"{'.'.join(map(str, one.path))}: {one.message}".lstrip(": ") for one in error.problems)
-            raise WakekitError(
-                f"{self.label} cannot be built from {dict(options)}: {told}; "
-                f"give options in [tool.wakekit.conformance.examples], as in '{self.label}' = {{ … }}"
-            ) from error
+            advice = f"; give options in [tool.wakekit.conformance.examples], as in '{self.label}' = {{ … }}"
+            advice = advice if any(one.missing for one in error.problems) else ""
+            raise WakekitError(f"{self.label} cannot be built from {dict(options)}: {told}{advice}") from error
 
     @property
     def value(self) -> Any:  # noqa: ANN401

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from wakekit.errors import counted
 from wakekit.testing.conformance import EXPECTED, FAILED, PASSED, SKIPPED, Outcome, missing
 
 if TYPE_CHECKING:
@@ -47,5 +48,9 @@ def _lines(name: str, width: int, outcomes: Sequence[Outcome]) -> list[str]:
     ran = [one for one in outcomes if one.state in _RAN]
     counts = {state: sum(one.state == state for one in outcomes) for state in (FAILED, EXPECTED, SKIPPED)}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    head = f"{name:<{width}}  {len(ran)} checks ran" + (f", {told}" if told else "")
-    return [head, *(f"  {one.check}: {one.state}: {one.reason}" for one in outcomes if one.state != PASSED)]
+    head = f"{name:<{width}}  {counted(len(ran), 'check')} ran" + (f", {told}" if told else "")
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for one in outcomes:
+        if one.state != PASSED:
+            reasons.setdefault((one.state, one.reason), []).append(one.check)
+    return [head, *(f"  {', '.join(checks)}: {state}: {reason}" for (state, reason), checks in reasons.items())]

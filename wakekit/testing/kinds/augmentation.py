@@ -145,6 +145,8 @@ def known_domain(subject: Subject) -> None:
     assert domain in _DOMAINS, f"expected domain to be one of {', '.join(_DOMAINS)}, got {domain!r}"
     if domain == "recording":
         assert _records(subject), "its domain is recording, and it has no `record`"
+        builds = hasattr(subject.cls, "build")
+        assert not builds, "its domain is recording, and so its `build` is never called: call it waveform"
 
 
 @check("augmentation", when=_builds)

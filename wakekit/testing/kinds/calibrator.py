@@ -57,12 +57,19 @@ def gives_probabilities(subject: Subject) -> None:
         found = module(scores)
         assert found.shape == scores.shape, f"expected {list(scores.shape)}, got {list(found.shape)}"
         assert found.dtype == torch.float64, f"expected float64, got {found.dtype}"
-        assert bool(((found >= 0) & (found <= 1)).all()), f"expected values from 0 to 1, got {found}"
+        _from_0_to_1(found)
+
+
+def _from_0_to_1(found: Tensor, when: str = "") -> None:
+    wrong = found[~((found >= 0) & (found <= 1))]
+    assert not len(wrong), f"{when}expected values from 0 to 1, got {wrong[0]:g}, one of {len(wrong)} outside"
 
 
 @check("calibrator", when=lambda subject: bool(getattr(subject.value, "monotone", False)))
 def monotone(subject: Subject) -> None:
     """It says that higher scores never get lower probabilities, fitted or not, and so they do."""
+    stated = subject.value.monotone
+    assert isinstance(stated, bool), f"monotone: expected True or False, got {stated!r}"
     for module in (subject.value.build(), _fitted(subject.value.build())):
         falls = torch.diff(module(_grid())) < 0
         assert not bool(falls.any()), f"its `monotone` is True, and probabilities fall after {_grid()[:-1][falls][0]:g}"
@@ -117,4 +124,4 @@ def one_class_fits(subject: Subject) -> None:
         module: Any = subject.value.build()
         module.fit(*_clips(positives, negatives))
         found = module(_grid())
-        assert bool(((found >= 0) & (found <= 1)).all()), f"with one class, expected values from 0 to 1, got {found}"
+        _from_0_to_1(found, "with one class, ")

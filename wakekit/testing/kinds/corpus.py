@@ -5,10 +5,10 @@ A corpus is loaded with the options of its example, which should be small.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import tempfile
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,9 @@ class _Loaded:
     touched: tuple[str, ...]
 
 
+_LOADED: weakref.WeakKeyDictionary[Subject, _Loaded] = weakref.WeakKeyDictionary()
+
+
 def _load(subject: Subject) -> _Loaded:
     """Load the corpus into a fresh folder beside an empty one, which should stay so."""
     outer = Path(tempfile.mkdtemp(dir=subject.folder)).resolve()
@@ -91,22 +94,31 @@ def _load(subject: Subject) -> _Loaded:
     manifest = corpus.load(folder, progress)
     after = _seen(watched, folder)
     touched = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
-    return _Loaded(manifest, folder, progress, tuple(touched))
+    loaded = _Loaded(manifest, folder, progress, tuple(touched))
+    _LOADED.setdefault(subject, loaded)
+    return loaded
 
 
-@functools.lru_cache(maxsize=2)
 def _once(subject: Subject) -> _Loaded:
-    """Return the corpus loaded, the same for all checks that only read it."""
-    loaded = _load(subject)
+    """Return the corpus as it was loaded first, the same for all checks that only read it."""
+    loaded = _LOADED.get(subject) or _load(subject)
     assert isinstance(loaded.manifest, Manifest), f"expected a wakekit.Manifest, got {loaded.manifest!r:.80}"
     return loaded
 
 
 def _paths(corpus: Any) -> list[Path]:  # noqa: ANN401
-    """Return the corpus's options that are paths, those in tuples too."""
-    values = [getattr(corpus, field.name) for field in attrs.fields(type(corpus)) if field.init]
-    some = [item for value in values for item in (value if isinstance(value, (tuple, list)) else (value,))]
-    return [Path(os.path.abspath(item)) for item in some if isinstance(item, Path)]  # noqa: PTH100
+    """Return the corpus's options that are paths, those in tables, tuples and components too."""
+    return [Path(os.path.abspath(path)) for path in _paths_in(corpus)]  # noqa: PTH100
+
+
+def _paths_in(value: Any) -> Iterator[Path]:  # noqa: ANN401
+    if isinstance(value, Path):
+        yield value
+    elif attrs.has(type(value)):
+        yield from _paths_in([getattr(value, field.name) for field in attrs.fields(type(value)) if field.init])
+    elif isinstance(value, (tuple, list, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _paths_in(item)
 
 
 def _seen(roots: Iterable[Path], but: Path) -> dict[str, tuple[int, int]]:

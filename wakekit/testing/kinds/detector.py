@@ -62,13 +62,18 @@ def _pieces(count: int, seed: int) -> Sequence[int]:
 
 @check("detector")
 def chunking_free(subject: Subject) -> None:
-    """However a stream is cut into calls, empty ones included, it fires at the same frames."""
+    """However a stream is cut into calls, empty ones included, it fires at the same frames, each as it is heard."""
     for seed, (scores, threshold) in enumerate(itertools.product(_streams(), _THRESHOLDS)):
         whole = _fire(subject, threshold, scores)
         for edges in (_pieces(len(scores), seed), range(len(scores) + 1)):
             stream = subject.value.build(threshold)
-            found = [list(stream.feed(scores[first:stop])) for first, stop in itertools.pairwise(edges)]
-            together = [int(frame) for frames in found for frame in frames]
+            found = []
+            for first, stop in itertools.pairwise(edges):
+                frames = [int(frame) for frame in stream.feed(scores[first:stop])]
+                strange = [frame for frame in frames if not first <= frame < stop]
+                assert not strange, f"given the scores {first} to {stop}, it fires at {strange[0]}, which is not there"
+                found.append(frames)
+            together = [frame for frames in found for frame in frames]
             assert together == whole.tolist(), (
                 f"cut into pieces it fires at {together}, in one call at {whole.tolist()}"
             )

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
+import threading
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from wakekit.launching import Ended, FailFast, Job
 from wakekit.testing.checks import check, exercise
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
     from wakekit.testing.subject import Subject
 
 _ENTRY = "wakekit.testing.kinds.launcher:double"
+# A job that is cut off lasts so long, in seconds.
+_LASTS = 0.7
 
 
 def double(task: dict[str, Any]) -> dict[str, Any]:
@@ -24,6 +30,9 @@ def double(task: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("this job fails")
     if task.get("dies"):
         os._exit(3)
+    if task.get("mark"):
+        time.sleep(_LASTS)
+        Path(task["mark"]).touch()
     return {"twice": 2 * task["number"]}
 
 
@@ -33,12 +42,15 @@ class _Kept:
     def __init__(self, enough: int | None = None) -> None:
         self.begun: list[str] = []
         self.told: dict[str, Ended] = {}
+        self.threads: set[int] = set()
         self.enough = enough
 
     def started(self, job: Job) -> None:
+        self.threads.add(threading.get_ident())
         self.begun.append(job.name)
 
     def ended(self, job: Job, how: Ended) -> None:
+        self.threads.add(threading.get_ident())
         assert job.name not in self.told, f"the end of job {job.name!r} is told twice"
         self.told[job.name] = how
         if self.enough is not None and len(self.told) >= self.enough:
@@ -68,12 +80,13 @@ def answers(subject: Subject, _device: torch.device) -> dict[str, Any]:
 
 @check("launcher")
 def every_job_is_told(subject: Subject) -> None:
-    """Each job is begun in the order given, and its end told once, with what it found."""
+    """Each job is begun in the order given, and its end told once, with what it found, from the caller's thread."""
     watch = _launched(subject)
     assert watch.begun == [f"job {place}" for place in range(4)], f"jobs are begun as {watch.begun}"
     found = {name: how.found for name, how in watch.told.items()}
     expected = {f"job {place}": {"twice": 2 * place} for place in range(4)}
     assert found == expected, f"expected {expected}, got {found}"
+    assert watch.threads == {threading.get_ident()}, "its watch is told from a thread other than the one that called"
 
 
 @check("launcher")
@@ -89,14 +102,22 @@ def a_failure_ends_its_job_alone(subject: Subject) -> None:
 
 @check("launcher")
 def stops_when_told(subject: Subject) -> None:
-    """What its watch raises ends the launch."""
-    watch = _Kept(enough=1)
+    """What its watch raises ends the launch, and no worker goes on after it."""
+    watch, marks = _Kept(enough=1), subject.folder / "marks"
+    shutil.rmtree(marks, ignore_errors=True)
+    marks.mkdir()
+    first, *others = _jobs(subject.folder)
+    lasting = [attrs.evolve(job, task={**job.task, "mark": str(marks / job.name)}) for job in others]
     try:
-        subject.value.launch(_jobs(subject.folder), watch, workers=1)
+        subject.value.launch([first, *lasting], watch, workers=2)
     except FailFast:
+        there = set(marks.iterdir())
         assert len(watch.told) == 1, f"after the watch had enough, {len(watch.told) - 1} more jobs are told of"
-        return
-    raise AssertionError("what the watch raised is swallowed")
+    else:
+        raise AssertionError("what the watch raised is swallowed")
+    time.sleep(2 * _LASTS)
+    late = sorted(path.name for path in set(marks.iterdir()) - there)
+    assert not late, f"the launch has ended, and its workers go on with {', '.join(late)}"
 
 
 @check("launcher")

@@ -32,7 +32,7 @@ def measures(subject: Subject, _device: torch.device) -> list[Measure]:
 
 
 def _measured(subject: Subject, **sizes: int) -> list[Measure]:
-    return measured(subject.label, subject.value, made_results(**sizes))
+    return measured(subject.entry.component.name, subject.value, made_results(**sizes))
 
 
 def _values(found: list[Measure]) -> Mapping[str, float | None]:
@@ -64,7 +64,7 @@ def order_free(subject: Subject) -> None:
     """Clips and streams in another order measure the same."""
     expected = _measured(subject)
     for seed in range(3):
-        found = measured(subject.label, subject.value, reordered(made_results(), seed))
+        found = measured(subject.entry.component.name, subject.value, reordered(made_results(), seed))
         assert_same(_values(found), _values(expected), tolerance=_ROUNDING, where="in another order, the measures")
 
 
@@ -91,9 +91,9 @@ def ties_are_no_error(subject: Subject) -> None:
     """Scores that are equal, in part or all, are measured, in whatever order they come."""
     for decimals in (0, 1):
         expected = _measured(subject, decimals=decimals)
-        found = measured(subject.label, subject.value, reordered(made_results(decimals=decimals)))
+        found = measured(subject.entry.component.name, subject.value, reordered(made_results(decimals=decimals)))
         assert_same(_values(found), _values(expected), tolerance=_ROUNDING, where="with ties in another order, it")
-    _told(measured(subject.label, subject.value, _level(made_results())))
+    _told(measured(subject.entry.component.name, subject.value, _level(made_results())))
 
 
 def _level(results: Results) -> Results:
@@ -110,12 +110,23 @@ def same_names_always(subject: Subject) -> None:
     assert_same(sorted(_values(tied)), sorted(_values(usual)), where="the names")
 
 
+@check("metric")
+def pooled_folds(subject: Subject) -> None:
+    """Where folds are pooled, clips have a threshold each and `accepted()` knows it: equal ones change no measure."""
+    results = made_results(streams=0)
+    point = results.operating_point
+    each = np.full(len(results.clips.scores), point.threshold)
+    pooled = attrs.evolve(results, thresholds=each, operating_point=attrs.evolve(point, threshold=float("nan")))
+    found, expected = (measured(subject.entry.component.name, subject.value, one) for one in (pooled, results))
+    assert_same(_values(found), _values(expected), tolerance=_ROUNDING, where="of pooled folds, the measures")
+
+
 @check("metric", when=lambda subject: hasattr(subject.cls, "statistics"))
 def statistics_are_its_measures(subject: Subject) -> None:
     """Each of its statistics, every item counted once, is the measure of its name."""
     results = made_results()
     run = made_run(results, subject.folder / "run")
-    found = _values(measured(subject.label, subject.value, results))
+    found = _values(measured(subject.entry.component.name, subject.value, results))
     for one in subject.value.statistics(run):
         assert one.measure in found, f"its statistic is of {one.measure!r}, which it does not measure"
         value = float(one.values(np.ones((1, _items(run)[one.over])))[0])

@@ -71,7 +71,7 @@ def _fit(module: nn.Module, batches: Sequence[FeatureBatch], device: torch.devic
     fit: Any = getattr(module, "fit", None)
     if fit is not None:
         with torch.no_grad():
-            fit(FeatureBatch(batch.features.to(device), batch.frames) for batch in batches)
+            fit(FeatureBatch(batch.features.to(device), batch.frames.to(device)) for batch in batches)
     return module
 
 

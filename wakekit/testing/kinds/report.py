@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import attrs
 
 from wakekit.run_folder import read_run
 from wakekit.testing.checks import check, exercise
@@ -33,6 +37,32 @@ def _files(folder: Path) -> dict[str, str]:
     }
 
 
+@attrs.frozen(eq=False)
+class _Written:
+    """A report written once: what it returned, the run's files before and after, and what lies elsewhere."""
+
+    found: object
+    folder: Path
+    before: dict[str, str]
+    after: dict[str, str]
+    strays: list[str]
+
+
+@functools.lru_cache(maxsize=2)
+def _once(subject: Subject) -> _Written:
+    """Write a report, the working folder being an empty one, for the checks that only look at it."""
+    run, working, here = _run(subject), subject.folder / "working", Path.cwd()
+    before = _files(run.folder)
+    working.mkdir(exist_ok=True)
+    value = subject.value
+    os.chdir(working)
+    try:
+        found = value.write(run, run.folder)
+    finally:
+        os.chdir(here)
+    return _Written(found, run.folder, before, _files(run.folder), sorted(_files(working)))
+
+
 @exercise("report")
 def written(subject: Subject, _device: torch.device) -> dict[str, str]:
     """Return the hash of every file in the run's folder, its report among them."""
@@ -43,28 +73,27 @@ def written(subject: Subject, _device: torch.device) -> dict[str, str]:
 
 @check("report")
 def names_its_file(subject: Subject) -> None:
-    """It returns the file that it wrote into the folder, or None where it writes none."""
-    run = _run(subject)
-    before = _files(run.folder)
-    found = subject.value.write(run, run.folder)
-    new = {name for name in _files(run.folder) if name not in before}
-    if found is None:
+    """It returns the file that it wrote into the folder, or None where it writes none, and writes nowhere else."""
+    written = _once(subject)
+    new = {name for name in written.after if name not in written.before}
+    assert not written.strays, f"it writes {written.strays[0]} into the folder that the command was started in"
+    if written.found is None:
         assert not new, f"it returns None, and wrote {', '.join(sorted(new))}"
     else:
-        assert Path(found).is_file(), f"it returns {found}, which is no file"
-        assert Path(found).resolve().is_relative_to(run.folder.resolve()), f"{found} is not in the run's folder"
+        assert isinstance(written.found, (str, Path)), f"expected a Path or None, got {written.found!r:.80}"
+        path, folder = Path(written.found).resolve(), written.folder.resolve()
+        assert path.is_relative_to(folder), f"{written.found} is not in the run's folder"
+        there = path.relative_to(folder).as_posix() in written.after
+        assert there, f"it returns {written.found}, which is no file"
 
 
 @check("report")
 def leaves_the_run_alone(subject: Subject) -> None:
     """It changes and removes nothing of the run, and leaves no file that is half written."""
-    run = _run(subject)
-    before = _files(run.folder)
-    subject.value.write(run, run.folder)
-    after = _files(run.folder)
-    changed = [name for name, hashed in before.items() if after.get(name) != hashed]
+    written = _once(subject)
+    changed = [name for name, hashed in written.before.items() if written.after.get(name) != hashed]
     assert not changed, f"it changed {', '.join(changed)}"
-    left = [name for name in after if name.endswith((".tmp", ".part"))]
+    left = [name for name in written.after if name.endswith((".tmp", ".part"))]
     assert not left, f"it left {', '.join(left)}"
 
 
