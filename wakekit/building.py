@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wakekit.converter import ProblemsError, shown, structure, structure_option, value_types, warn
-from wakekit.errors import PluginError, Problem, WakekitError, an
+from wakekit.errors import PluginError, Problem, WakekitError, an, nearest
 from wakekit.kinds import SLOTS
 from wakekit.registry import Entry, Registry
 
@@ -37,6 +37,10 @@ def build_component(registry: Registry, kind: str, written: object) -> Chosen:
         raise ProblemsError([Problem((), f"expected a table or the name of {an(kind)}, got {shown(written)}")])
     name = table.get("type")
     if not isinstance(name, str):
+        near = nearest("type", table) if name is None else None
+        if near is not None:
+            message = f"unknown option {near!r} (did you mean 'type'?); {_offer(registry, kind)}"
+            raise ProblemsError([Problem((near,), message, on_key=True, suggestion="type")])
         message = "missing type" if name is None else f"expected the name of {an(kind)}, got {shown(name)}"
         path = ("type",) if name is not None else ()
         raise ProblemsError([Problem(path, f"{message}; {_offer(registry, kind)}", missing=name is None)])
@@ -58,7 +62,8 @@ def build_component(registry: Registry, kind: str, written: object) -> Chosen:
     except ProblemsError as error:
         wrong = list(error.problems)
     wrong += _lost_files(cls, options)
-    if kind == "corpus" and value is not None and not value.keyword.strip():
+    keyword = options.get("keyword") if value is None else getattr(value, "keyword", None)
+    if kind == "corpus" and isinstance(keyword, str) and not keyword.strip():
         wrong.append(Problem(("keyword",), "expected a keyword, got none"))
     if wrong:
         raise ProblemsError(wrong)

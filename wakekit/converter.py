@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from cattrs import Converter
 
-from wakekit.errors import PluginError, Problem, WakekitError
+from wakekit.errors import PluginError, Problem, WakekitError, nearest
 from wakekit.layers import Text
 from wakekit.options import former_names, option_info
 
@@ -249,11 +249,11 @@ def _as_written(default: object) -> object:
 
 
 def _unknown(key: str, owner: str, names: list[str]) -> Problem:
-    near = get_close_matches(key, names, n=1)
+    near = nearest(key, names)
     there = f"options are {', '.join(names)}" if names else "it has no options"
-    hint = f"did you mean {near[0]!r}?" if near else there
+    hint = f"did you mean {near!r}?" if near else there
     message = f"unknown option {key!r} of {owner} ({hint})"
-    return Problem((key,), message, on_key=True, suggestion=near[0] if near else None)
+    return Problem((key,), message, on_key=True, suggestion=near)
 
 
 def problems_of(error: Exception) -> list[Problem]:

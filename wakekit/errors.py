@@ -6,11 +6,12 @@ traceback.
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _TAB = 4
 _WIDEST = 160
@@ -26,6 +27,15 @@ def counted(count: int, noun: str) -> str:
 def an(noun: str) -> str:
     """Return a noun with its article, as in `an optimizer`."""
     return f"{'an' if noun[:1] in tuple('aeiou') else 'a'} {noun}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known name that a misspelt one may be meant for, whatever its capitals; None where there is none."""
+    from difflib import get_close_matches  # noqa: PLC0415
+
+    names = list(known)
+    near = get_close_matches(word, names, n=1) or get_close_matches(word.lower(), names, n=1)
+    return near[0] if near else None
 
 
 class WakekitError(Exception):
@@ -51,12 +61,24 @@ def blaming(component: str) -> Iterator[None]:
     except (WakekitError, OSError):
         raise
     except Exception as error:
-        code, line = None, 0
-        trace = error.__traceback__
-        while trace is not None:
-            code, line, trace = trace.tb_frame.f_code, trace.tb_lineno, trace.tb_next
-        where = f" @ {code.co_filename}:{line}" if code else ""
-        raise PluginError(f"{component} failed: {type(error).__name__}: {error}{where}") from error
+        raise PluginError(f"{component} failed: {type(error).__name__}: {error} @ {raised_at(error)}") from error
+
+
+def raised_at(error: BaseException) -> str:
+    """Return the file and line that an error comes from, as its author can mend it.
+
+    That is the last one outside of wakekit, of Python and of installed packages, where there is one, else the last.
+    """
+    from pathlib import Path  # noqa: PLC0415 - only where something failed
+
+    others = ("<", *(f"{Path(file).parent}{os.sep}" for file in (__file__, os.__file__)))
+    places, trace = [], error.__traceback__
+    while trace is not None:
+        places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
+        trace = trace.tb_next
+    own = [place for place in places if not place[0].startswith(others) and "-packages" not in place[0]]
+    file, line = (own or places)[-1]
+    return f"{file}:{line}"
 
 
 class Problem:

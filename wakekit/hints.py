@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 import attrs
@@ -12,14 +13,17 @@ from wakekit.kinds import SLOTS
 from wakekit.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from wakekit.errors import Problem
     from wakekit.kinds import Slot
     from wakekit.registry import Registry
 
 _UNKNOWN = re.compile(r"unknown (?:option|key) '[^']+'[^(]* \((?:options are |a recipe has |it has no options)")
+_GUESSED = re.compile(r"unknown (?:option|key) '([^']+)'[^(]* \(did you mean [^()]*\?\)$")
 _MOST = 3
+# A guess as like as this is what was meant.
+_SURE = 0.8
 _TOP = "the recipe itself, above its tables"
 
 
@@ -27,6 +31,11 @@ def with_homes(problems: Iterable[Problem], table: Mapping[str, object], registr
     """Return problems, those of a key unknown in its table with the tables that have an option of that name."""
     found, homes = [], None
     for problem in problems:
+        guess = _GUESSED.search(problem.message) if problem.on_key and problem.suggestion is not None else None
+        if guess is not None and SequenceMatcher(None, guess[1], problem.suggestion or "").ratio() < _SURE:
+            homes = _homes(table, registry) if homes is None else homes
+            found.append(_also_at_home(problem, homes.get(guess[1], [])))
+            continue
         told = _UNKNOWN.search(problem.message) if problem.on_key and problem.suggestion is None else None
         if told is None or not isinstance(problem.path[-1], str):
             found.append(problem)
@@ -47,6 +56,14 @@ def with_homes(problems: Iterable[Problem], table: Mapping[str, object], registr
         moved.suggestion = ".".join(filter(None, (tables[0], problem.path[-1]))) if len(tables) == 1 else None
         found.append(moved)
     return found
+
+
+def _also_at_home(problem: Problem, tables: Sequence[str]) -> Problem:
+    """Return a problem with a far guess of what was meant, told where else its key belongs."""
+    key = problem.path[-1]
+    where = ", ".join(f"[{name}]" for name in filter(None, tables[:_MOST]))
+    words = f"{problem.message.removesuffix(')')} {key!r} belongs in {where})"
+    return problem.moved(problem.path, words) if where else problem
 
 
 def _siblings(problem: Problem, registry: Registry) -> list[str]:

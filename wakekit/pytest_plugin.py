@@ -86,7 +86,7 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
         ]
         items += checks
         # So that they are counted among what was collected.
-        config.hook.pytest_collectreport(report=pytest.CollectReport("", "passed", None, checks))
+        config.hook.pytest_collectreport(report=pytest.CollectReport("", "passed", None, [*checks]))
 
 
 def _node(task: Task) -> str:

@@ -9,7 +9,6 @@ import functools
 import re
 from collections.abc import Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,7 @@ from wakekit.building import Chosen, build_component
 from wakekit.converter import ProblemsError, shown, structure, warned
 from wakekit.data import SPLITS
 from wakekit.detector_settings import present_search, settings_of
-from wakekit.errors import Mistake, PluginError, Problem, RecipeError, an
+from wakekit.errors import Mistake, PluginError, Problem, RecipeError, an, nearest
 from wakekit.hints import with_homes
 from wakekit.kinds import SLOTS, Slot
 from wakekit.layers import Merged, identical, read_layers
@@ -205,11 +204,11 @@ class _Resolver:
     def _settings(self, table: dict[str, Any]) -> Any:  # noqa: ANN401
         names = [field.name for field in attrs.fields(Settings)] + [*_SLOTS, CONDITIONS, _ABLATE, VARS, "extends"]
         for key in [key for key in table if key not in names]:
-            near = get_close_matches(key, names, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"a recipe has {', '.join(sorted(names))}"
-            self.problems.append(
-                Problem((key,), f"unknown key {key!r} ({hint})", on_key=True, suggestion=near[0] if near else None)
-            )
+            near = nearest(key, names)
+            hint = f"did you mean {near!r}?" if near else f"a recipe has {', '.join(sorted(names))}"
+            if key.partition(".")[0] in names:
+                near, hint = key, f"write it without quotes: {key}"
+            self.problems.append(Problem((key,), f"unknown key {key!r} ({hint})", on_key=True, suggestion=near))
             del table[key]
         table.setdefault("operating_point", {})
         try:

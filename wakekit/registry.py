@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from wakekit.errors import PluginError, WakekitError, an
+from wakekit.errors import PluginError, WakekitError, an, nearest
 from wakekit.plugins import DISABLE_VARIABLE, Plugin, contained, disabled_by_environment, load_plugins
 
 if TYPE_CHECKING:
@@ -152,10 +152,8 @@ class Registry:
             raise PluginError(f"{kind} {bare!r} needs plugin {known.label()}, which is {known.state}: {known.reason}")
 
     def _unknown(self, kind: str, name: str, bare: str) -> WakekitError:
-        from difflib import get_close_matches  # noqa: PLC0415
-
-        near = get_close_matches(bare, [entry.component.name for entry in self.entries(kind)], n=1)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        near = nearest(bare, [entry.component.name for entry in self.entries(kind)])
+        hint = f" (did you mean {near!r}?)" if near else ""
         others = [other for other in self._entries if any(one.component.name == bare for one in self._entries[other])]
         if others and not near:
             *most, last = map(an, others)
@@ -165,7 +163,7 @@ class Registry:
         lost = [plugin for plugin in self.plugins if plugin.state != "ok"]
         if lost:
             message += f" — a plugin that could not be used may offer it: {_told(lost)}"
-        return PluginError(message) if lost and not near else UnknownComponentError(message, near[0] if near else None)
+        return PluginError(message) if lost and not near else UnknownComponentError(message, near)
 
 
 def _told(lost: Sequence[Plugin]) -> str:

@@ -180,6 +180,9 @@ def _explained(text: str, fault: Fault, start: int, end: int) -> Fault:
             return Fault(start + 1, column, "not valid TOML: what begins here is never closed")
     written = lines[fault.line - 1][fault.column - 1 :] if fault.line <= len(lines) else ""
     word = _WORD.match(written)
+    if fault.message.startswith("Invalid initial character") and (not written.strip() or written.startswith("}")):
+        what = "has no comma before its end" if written.strip() else "stands on one line; use a table with a header"
+        return Fault(fault.line, fault.column, f"not valid TOML: a table in braces {what}")
     if fault.message == "Invalid value" and word:
         better = _WORDS.get(word[0], f'"{word[0]}"')
         return Fault(fault.line, fault.column, f"not valid TOML: Invalid value (did you mean {better}?)", better)

@@ -344,3 +344,45 @@ def test_layers_keep_their_first_order(recipe_file: Path) -> None:
     assert merged.partial
     assert [one.line for one in merged.found] == [recipe_file.read_text().split("\n").index("x = = 1") + 1]
     assert merged.table["callbacks"] == {"e": {"type": "ema"}}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("METRICS = 3", "unknown key 'METRICS' (did you mean 'metrics'?)"),
+        ("optimizer.LR = 3", "unknown option 'LR' of adamw (did you mean 'lr'?)"),
+        ('metrics.x = "EER"', "unknown metric 'EER' (did you mean 'eer'?)"),
+        ('"optimizer.lr" = 3', "unknown key 'optimizer.lr' (write it without quotes: optimizer.lr)"),
+        ("n_mels = 3", "unknown key 'n_mels' (did you mean 'name'? 'n_mels' belongs in [frontend])"),
+        ("optimizer.epochs = 3", "unknown option 'epochs' of adamw (did you mean 'eps'? 'epochs' belongs in [train])"),
+        ('metrics.x.tipe = "eer"', "unknown option 'tipe' (did you mean 'type'?)"),
+        ("metrics.eer.typo = 3", "unknown option 'typo' of eer (it has no options)"),
+        ("wakekit = 2", "expected 1, got 2"),
+        ('detector = "none"', "unknown detector 'none' (it is a calibrator, a report and a normalizer)"),
+        ("optimizer = { lr = 1e-3,\n}", "not valid TOML: a table in braces stands on one line"),
+        ("optimizer = { lr = 1e-3, }", "not valid TOML: a table in braces has no comma before its end"),
+    ],
+)
+def test_what_may_have_been_meant(recipe_file: Path, registry: Registry, text: str, words: str) -> None:
+    """Capitals, quotes, other tables, and TOML that looks as if it were right."""
+    child = recipe_file.with_name("child.toml")
+    child.write_text(f'extends = ["wakekit:quickstart"]\n{text}\n')
+    assert messages(child, registry)[0].startswith(words)
+
+
+def test_an_empty_keyword_is_told_beside_other_mistakes(recipe_file: Path, registry: Registry) -> None:
+    """Both are of the corpus."""
+    found = mistakes(recipe_file, registry, "corpus.keyword=' '", "corpus.foo=1")
+    assert sorted(path for *_, path in found) == ["corpus.foo", "corpus.keyword"]
+
+
+def test_an_excerpt_fits_in_its_columns() -> None:
+    """Wide characters count twice; the caret stays under the place."""
+    source = f"{'日' * 30} = [{'0, ' * 40}]"
+    for columns in (30, 60, 100):
+        for column in (1, 20, 80, len(source)):
+            line, caret = Mistake("r.toml", 1, column, "", "no", None, source).excerpt_within(columns).split("\n")
+            widths = [1 + (unicodedata.east_asian_width(one) in "WF") for one in line]
+            assert sum(widths) <= columns
+            at = next(number for number in range(len(line) + 1) if sum(widths[:number]) == caret.index("^"))
+            assert line[at] == source[column - 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ import pytest
 from tests.compare_support import simulate, write_run
 from tests.support import add_plugin
 from wakekit.data import Changes, ClipScores, Event, Measure, Results, Stream, StreamScores
-from wakekit.errors import PluginError, WakekitError
+from wakekit.errors import PluginError, WakekitError, blaming
 from wakekit.measured import measured
 from wakekit.report import write_report
 from wakekit.search import search
@@ -67,6 +68,15 @@ def swept(detector: Any) -> Any:
 def fails(_: object) -> Any:
     """Raise what no one expects."""
     raise ZeroDivisionError("by nothing")
+
+
+def test_the_place_that_is_told_is_the_strangers_own() -> None:
+    """What they handed to a library, to Python or to wakekit is theirs to mend; without them the last place is told."""
+    for mistake in (lambda: np.mean(["a"]), lambda: sorted([1, None]), lambda: swept(None), lambda: json.loads("{")):  # type: ignore[list-item,type-var]
+        with pytest.raises(PluginError, match=r"^metric z failed: .* @ .*test_strangers\.py:\d+$"), blaming("metric z"):
+            mistake()
+    with pytest.raises(PluginError, match=r" @ .*decoder\.py:\d+$"):
+        exec("with blaming('metric z'): json.loads('{')", {"blaming": blaming, "json": json})  # noqa: S102
 
 
 @pytest.mark.parametrize("kind", [list, lambda frames: frames.astype(np.int32), lambda frames: tuple(frames.tolist())])

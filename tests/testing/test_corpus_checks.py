@@ -119,6 +119,28 @@ def test_an_honest_one_passes(fault: str, tmp_path: Path) -> None:
     assert failures_on("corpus", Tones, tmp_path, options=options(tmp_path, fault)) == {}
 
 
+@attrs.frozen
+class Named(Tones):
+    """A corpus with a table of files."""
+
+    files_of: dict[str, Path] = option(attrs.Factory(dict), help="files by name")
+
+    def load(self, folder: Path, progress: Progress) -> Manifest:
+        """Return the manifest, the listed file coming from the table."""
+        return attrs.evolve(self, listed=str(self.files_of["b"])).tones(folder, progress)
+
+    def tones(self, folder: Path, progress: Progress) -> Manifest:
+        """Return what the corpus without a table has."""
+        return super().load(folder, progress)
+
+
+def test_files_in_a_table_are_accounted_for(tmp_path: Path) -> None:
+    """A path in a table of options is fingerprinted as any other, and no stray."""
+    given = options(tmp_path, "names no files")
+    tables = {**given, "files_of": {"a": str(given["path"]), "b": given["listed"]}}
+    assert failures_on("corpus", Named, tmp_path, options=tables, only=["files-accounted-for"]) == {}
+
+
 def test_options_that_are_missing_are_told(tmp_path: Path) -> None:
     """A corpus without options fails with the sentence that says where to give them."""
     found = failures_on("corpus", Tones, tmp_path, only={"keyword-is-spoken"})

@@ -351,6 +351,11 @@ class Loud:
         return torch.nn.Sigmoid()
 
 
+def _change_settings() -> None:
+    torch.set_default_dtype(torch.float64)
+    np.seterr(all="ignore")
+
+
 def test_settings_of_the_process_are_watched_and_put_back(tmp_path: Path) -> None:
     """What a component changes for all of a process is said, and spoils no other check, nor the caller's tests."""
     before, filters = (torch.get_rng_state(), settings()), list(warnings.filters)
@@ -361,10 +366,9 @@ def test_settings_of_the_process_are_watched_and_put_back(tmp_path: Path) -> Non
     assert torch.equal(torch.get_rng_state(), before[0])
     assert settings() == before[1]
     assert warnings.filters == filters
-    with pytest.raises(AssertionError, match="it changes torch's default dtype and NumPy's handling of errors"):  # noqa: SIM117
-        with kept(), untouched("it"):
-            torch.set_default_dtype(torch.float64)
-            np.seterr(all="ignore")
+    changed = "it changes torch's default dtype and NumPy's handling of errors"
+    with pytest.raises(AssertionError, match=changed), kept(), untouched("it"):
+        _change_settings()
     assert settings() == before[1]
 
 

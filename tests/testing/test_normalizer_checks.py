@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tests.testing.support import failures_on, own_checks
 from wakekit import option
+from wakekit.testing.kinds.normalizer import _batches, _fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -181,3 +182,15 @@ def test_honest_ones_pass(cls: type, tmp_path: Path) -> None:
 def test_every_check_is_proved() -> None:
     """There is a mistake for each check of the kind."""
     assert own_checks("normalizer") == {check for *_, check in FAULTS}
+
+
+def test_features_and_lengths_are_on_the_device() -> None:
+    """A normalizer is fitted as training does it: with features and their lengths on the device of its module."""
+    seen = []
+
+    class Fitted(nn.Module):
+        def fit(self, batches: Iterable[FeatureBatch]) -> None:
+            seen.extend((batch.features.device.type, batch.frames.device.type) for batch in batches)
+
+    _fit(Fitted(), _batches(), torch.device("meta"))
+    assert set(seen) == {("meta", "meta")}

@@ -70,6 +70,9 @@ def check(*kinds: str, when: Callable[[Subject], bool] | None = None) -> Callabl
     """Declare a check of the given kinds, of all where none is given; its name is the function's, with dashes."""
 
     def declare(run: Run) -> Run:
+        # A module that is imported anew declares its checks anew, and none of them twice.
+        place = (run.__module__, run.__qualname__)
+        _CHECKS[:] = [one for one in _CHECKS if (one.run.__module__, one.run.__qualname__) != place]
         _CHECKS.append(Check(run.__name__.replace("_", "-"), kinds, run, when))
         return run
 

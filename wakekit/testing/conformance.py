@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from wakekit.errors import PluginError, WakekitError, an, counted
+from wakekit.errors import PluginError, WakekitError, an, counted, raised_at
 from wakekit.kinds import KINDS
 from wakekit.plugins import Plugin
 from wakekit.registry import Registry, installed
@@ -182,8 +182,5 @@ def _told(error: BaseException) -> str:
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
     if isinstance(error, (AssertionError, WakekitError)) and text:
         return text
-    trace, where = error.__traceback__, ""
-    while trace is not None:
-        where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-        trace = trace.tb_next
+    where = raised_at(error)
     return f"{type(error).__name__}: {text} @ {where}" if text else f"{type(error).__name__} @ {where}"

@@ -15,7 +15,9 @@ import attrs
 
 _SEEDS = ("0", "4711")
 _ANSWER = "wakekit-answer "
-_SCRIPT = f"ANSWER = {_ANSWER!r}\n" + """
+_SCRIPT = (
+    f"ANSWER = {_ANSWER!r}\n"
+    """
 import importlib, json, sys
 modules, tables = json.load(sys.stdin)
 imports, prints = {}, {}
@@ -40,6 +42,7 @@ for label, (kind, table) in tables.items():
 print()
 print(ANSWER + json.dumps({"imports": imports, "prints": prints}))
 """
+)
 
 
 @attrs.frozen(eq=False)
