@@ -193,7 +193,7 @@ def _new_command(commands: object) -> None:
     things = new.add_subparsers(dest="what", required=True, metavar="plugin|recipe")
     plugin = things.add_parser("plugin", description="write a plugin package that works, with tests and a recipe")
     plugin.add_argument("name", metavar="NAME", help="the plugin's name, as in acme-wake")
-    plugin.add_argument("--kind", required=True, metavar="KIND", help="its component's kind; `wakekit kinds` lists them")
+    plugin.add_argument("--kind", required=True, metavar="KIND", help="its component's kind: see `wakekit kinds`")
     plugin.add_argument("--component", metavar="NAME", help="the component's name (a usual one of the kind)")
     plugin.add_argument("--into", default=".", metavar="DIR", help="the folder to write the package's folder into (.)")
     recipe = things.add_parser("recipe", description="write a recipe on top of another, with what one changes first")
