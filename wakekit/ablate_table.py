@@ -16,7 +16,7 @@ import attrs
 from wakekit.converter import ProblemsError, shown, structure
 from wakekit.errors import Problem
 from wakekit.kinds import SLOTS
-from wakekit.layers import short_forms
+from wakekit.layers import keys_of, short_forms
 from wakekit.merging import KeyPath
 from wakekit.options import option
 from wakekit.variants import FIXED, GRID, LEAVE_ONE_OUT, ONE_AT_A_TIME, Ablate, Edit, Variant, differ, in_words
@@ -80,15 +80,7 @@ class Asked:
         return self.table.mode == LEAVE_ONE_OUT and not self.table.leave_out
 
 
-def read_ablate(written: object) -> Asked:
-    """Return what the table asks for; raises ProblemsError with all its mistakes, with paths within it."""
-    asked, problems = readable_ablate(written)
-    if problems:
-        raise ProblemsError(problems)
-    return asked
-
-
-def readable_ablate(written: object) -> tuple[Asked, list[Problem]]:
+def read_ablate(written: object) -> tuple[Asked, list[Problem]]:
     """Return what can be read of the table, and all its mistakes, with paths within it."""
     problems: list[Problem] = []
     table = Ablate()
@@ -103,8 +95,8 @@ def readable_ablate(written: object) -> tuple[Asked, list[Problem]]:
     if table.mode == LEAVE_ONE_OUT and table.axes:
         message = f"mode {LEAVE_ONE_OUT!r} tries no axes; leave them out, or use {ONE_AT_A_TIME!r} or {GRID!r}"
         problems.append(Problem(("axes",), message, on_key=True))
-    if table.mode == GRID:
-        problems += _clashes(factors)
+    levels = [level for factor in factors for level in factor.levels]
+    problems += _clashes(factors) if table.mode == GRID else _namesakes([(one.name, one.place) for one in levels])
     return Asked(table, tuple(factors), tuple(spelled)), problems
 
 
@@ -164,9 +156,9 @@ def _each(written: object, key: str, read: Callable[[str, object], _T], problems
 
 
 def _left_out(path: str, place: KeyPath) -> Factor:
-    slot = _SINGLE.get(path)
+    keys = tuple(keys_of(path))
+    slot = _SINGLE.get(keys[0]) if len(keys) == 1 else None
     neutral = slot is not None and slot.neutral is not None
-    keys = (path,) if neutral else tuple(path.split("."))
     value = {"type": slot.neutral} if slot is not None and neutral else None
     edit = Edit(keys, place, value, drop=not neutral, swaps=neutral, key_place=place)
     one = Variant(f"without {path}", place, (edit,), path, left_out=True, levels={path: "without"})
@@ -184,7 +176,7 @@ def _along(name: str, written: object) -> Factor:
         axis: Axis = structure(Axis, table, "an axis")
     except ProblemsError as error:
         raise ProblemsError([_renamed(problem) for problem in error.problems]) from error
-    path = tuple((axis.swap or axis.set or "").split("."))
+    path = tuple(keys_of(axis.swap or axis.set or ""))
     place: KeyPath = ("axes", name)
     if not all(path):
         like = "a component, as in 'callbacks.ema'" if how == "swap" else "an option, as in 'train.epochs'"
@@ -224,7 +216,7 @@ def _overlaid(name: str, tables: object) -> Variant:
     drops = tables.get("unset", [])
     if not isinstance(drops, list) or not all(isinstance(path, str) for path in drops):
         raise ProblemsError([Problem(("unset",), f"expected a list of keys, got {shown(drops)}")])
-    dropped = [Edit(tuple(path.split(".")), (*place, "unset", at), drop=True) for at, path in enumerate(drops)]
+    dropped = [Edit(tuple(keys_of(path)), (*place, "unset", at), drop=True) for at, path in enumerate(drops)]
     rest = {key: value for key, value in tables.items() if key != "unset"}
     laid = [Edit((key,), (*place, key), value) for key, value in short_forms(rest).items()]
     return Variant(name, place, (*dropped, *laid), name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wakekit.converter import ProblemsError, shown, structure, structure_option, value_types, warn
-from wakekit.errors import PluginError, Problem, WakekitError, an, nearest
+from wakekit.errors import PluginError, Problem, WakekitError, an, blaming, nearest
 from wakekit.kinds import SLOTS
 from wakekit.registry import Entry, Registry
 
@@ -57,10 +57,11 @@ def build_component(registry: Registry, kind: str, written: object) -> Chosen:
     cls = registry.load(entry)
     value: Any = None
     wrong: list[Problem] = []
-    try:
-        value = structure(cls, options, owner, nested=nested_builder(registry))
-    except ProblemsError as error:
-        wrong = list(error.problems)
+    with blaming(f"{kind} {owner!r} of plugin {entry.plugin.label()}"):
+        try:
+            value = structure(cls, options, owner, nested=nested_builder(registry))
+        except ProblemsError as error:
+            wrong = list(error.problems)
     wrong += _lost_files(cls, options)
     keyword = options.get("keyword") if value is None else getattr(value, "keyword", None)
     if kind == "corpus" and isinstance(keyword, str) and not keyword.strip():

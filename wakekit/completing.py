@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Candidates = Callable[[str, argparse.Namespace], Iterable[str]]
 
 _SHIPPED = "wakekit:"
-_CORE = ("audio", "window", "compose", "operating_point")
+_CORE = ("audio", "window", "compose", "operating_point", "plugins")
 _SLOTS = {slot.key: slot for slot in SLOTS}
 _FINISHED = ("metrics.json", "folds.json")
 # What the shell shows next must be typed first: these end a candidate that is not whole.
@@ -219,7 +219,7 @@ def _settings() -> dict[str, Any]:
     import attrs  # noqa: PLC0415
 
     from wakekit.options import option_info  # noqa: PLC0415
-    from wakekit.settings import Audio, Compose, Settings, Target, Window  # noqa: PLC0415
+    from wakekit.settings import Audio, Compose, Plugins, Settings, Target, Window  # noqa: PLC0415
 
     def choices(field: attrs.Attribute[Any]) -> tuple[str, ...]:
         if isinstance(field.default, bool):
@@ -229,7 +229,7 @@ def _settings() -> dict[str, Any]:
     def of(owner: type) -> dict[str, Any]:
         return {field.name: choices(field) for field in attrs.fields(owner) if field.init}
 
-    tables = dict(zip(_CORE, (Audio, Window, Compose, Target), strict=True))
+    tables = dict(zip(_CORE, (Audio, Window, Compose, Target, Plugins), strict=True))
     return {key: of(tables[key]) if key in tables else held for key, held in of(Settings).items()}
 
 

@@ -72,11 +72,11 @@ class Bars:
         from rich.progress import Progress as Bar  # noqa: PLC0415
 
         columns = (
-            TextColumn("{task.description:<22}"),
+            TextColumn("{task.description:<22}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(elapsed_when_finished=True),
-            TextColumn("{task.fields[text]}"),
+            TextColumn("{task.fields[text]}", markup=False),
         )
         with Bar(*columns, console=self._console) as bar:
             shown = bar.add_task(label, total=total, text="")

@@ -10,7 +10,7 @@ import json
 import shutil
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import attrs
 import torch
@@ -36,6 +36,7 @@ _WRITTEN = "written"
 _PLAIN = next(slot.neutral for slot in SLOTS if slot.kind == "scorer")
 # The first bytes of a pickle of protocol 2 or later, and how a pickle is called inside an archive.
 _PICKLES, _PICKLED = tuple(bytes([0x80, protocol]) for protocol in range(2, 6)), (".pkl", ".pickle")
+_ARCHIVE = b"PK\x03\x04"
 
 
 def check_exports(recipe: Recipe) -> None:
@@ -108,7 +109,7 @@ def export(folder: Path, recipe: Recipe, model: Shipped, dev: SplitAudio, *, nam
             f"{found.largest_difference:.3g} on {found.windows} windows, and {tolerance:g} is its tolerance; "
             f"nothing is exported; raise {place}.tolerance only if that is near enough, or leave the exporter out"
         )
-    kept = {"file": path.relative_to(target).as_posix(), **as_json(found)}
+    kept = {"file": path.resolve().relative_to(target.resolve()).as_posix(), **as_json(found)}
     write_text(folder / PARITY, json.dumps(kept, indent=2, allow_nan=False))
 
 
@@ -117,19 +118,29 @@ def _check_written(path: Path, folder: Path, *, place: str) -> None:
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
         raise PluginError(f"{place}: expected the file that it wrote into {folder}, got {path}")
     for one in (one for one in folder.rglob("*") if one.is_file()):
-        if _is_pickle(one):
+        if is_pickle(one):
             raise PluginError(
                 f"{place}: it wrote a pickle, {one.name}, and to load one is to run what it holds; write another format"
             )
 
 
-def _is_pickle(path: Path) -> bool:
+def is_pickle(path: Path) -> bool:
+    """Return whether a file begins or is named as a pickle, or is an archive that holds one."""
     with path.open("rb") as stream:
-        first = stream.read(2)
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return any(inner.endswith(_PICKLED) for inner in archive.namelist())
-    return first in _PICKLES or path.suffix in _PICKLED
+        if zipfile.is_zipfile(stream):
+            return _holds_pickle(stream)
+        stream.seek(0)
+        return stream.read(2) in _PICKLES or path.suffix in _PICKLED
+
+
+def _holds_pickle(stream: IO[bytes]) -> bool:
+    """Return whether something in an archive is named as a pickle, or is an archive that holds one."""
+    with zipfile.ZipFile(stream) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as inner:
+                if name.endswith(_PICKLED) or (inner.read(4) == _ARCHIVE and _holds_pickle(inner)):
+                    return True
+    return False
 
 
 def leave_export(stage: Path, run: Path, name: str) -> None:

@@ -233,7 +233,7 @@ class _Reading:
 
     def drop(self, table: Table, path: str, origins: dict[KeyPath, Layer]) -> None:
         """Drop what an `--unset` names."""
-        *outer, last = _keys(path)
+        *outer, last = keys_of(path)
         inner: Any = table
         for name in outer:
             inner = inner.get(name) if isinstance(inner, dict) else None
@@ -241,7 +241,7 @@ class _Reading:
             del inner[last]
             forget(origins, (*outer, last))
         elif not self.partial:
-            near = get_close_matches(path, [".".join(map(_quoted, known)) for known in origins], n=1)
+            near = get_close_matches(path, [dotted(known) for known in origins], n=1)
             hint = f" (did you mean {near[0]!r}?)" if near else ""
             made = Mistake(f"--unset {path}", 0, 0, "", f"the recipe has no {path!r}{hint}", near[0] if near else None)
             self.found.append(made)
@@ -333,7 +333,7 @@ def _in_quotes(key: str, value: str) -> str:
     return f"--set '{key.strip()}=\"{value.strip()}\"'"
 
 
-def _keys(path: str) -> list[str]:
+def keys_of(path: str) -> list[str]:
     """Return the keys of a dotted path, of which TOML lets one quote some."""
     inner: Any = _toml(f"{path} = 0")
     found: list[str] = []
@@ -343,9 +343,11 @@ def _keys(path: str) -> list[str]:
     return found or path.split(".")
 
 
-def _quoted(key: str | int) -> str:
-    text = str(key)
-    return text if _BARE_KEY.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+def dotted(path: KeyPath) -> str:
+    """Return keys as a dotted path, those in quotes that TOML wants so."""
+    return ".".join(
+        text if _BARE_KEY.fullmatch(text) else json.dumps(text, ensure_ascii=False) for text in map(str, path)
+    )
 
 
 def _toml(text: str) -> Table | None:

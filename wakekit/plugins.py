@@ -85,7 +85,10 @@ def _found() -> Iterator[tuple[Plugin, EntryPoint | None]]:
     seen = set()
     for distribution in distributions():
         # The first of a name on the path is the one that is imported.
-        name = getattr(distribution, "_normalized_name", None) or distribution
+        name: object = distribution
+        # Of a folder that is no distribution's, Python finds no name, and says so in many ways.
+        with suppress(Exception):
+            name = getattr(distribution, "_normalized_name", None) or distribution
         if name in seen:
             continue
         seen.add(name)
@@ -95,7 +98,7 @@ def _found() -> Iterator[tuple[Plugin, EntryPoint | None]]:
             points = [point for point in distribution.entry_points if point.group == GROUP]
         except Exception as error:  # noqa: BLE001
             title, version = _title(distribution)
-            reason = f"its entry_points.txt cannot be read: {_sentence(error)}"
+            reason = f"its entry_points.txt cannot be read: {in_a_sentence(error)}"
             yield Plugin(title, "", title, version, "failed", reason), None
             continue
         title, version = _title(distribution)
@@ -133,7 +136,7 @@ def _loaded(plugin: Plugin, point: EntryPoint | None, blocked: Iterable[str], en
     except _IncompatibleError as error:
         return plugin._replace(state="incompatible", reason=printable(str(error)))
     except BaseException as error:  # noqa: BLE001
-        return plugin._replace(state="failed", reason=_sentence(error))
+        return plugin._replace(state="failed", reason=in_a_sentence(error))
 
 
 @contextmanager
@@ -151,7 +154,8 @@ def contained() -> Iterator[None]:
                 os.chdir(folder)
 
 
-def _sentence(error: BaseException) -> str:
+def in_a_sentence(error: BaseException) -> str:
+    """Return what a plugin raised as one line, also where it cannot say what is wrong."""
     text = ""
     with suppress(Exception):
         text = printable(" ".join(str(error).split()))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from wakekit.ablate_table import list_variants, readable_ablate
+from wakekit.ablate_table import list_variants, read_ablate
 from wakekit.building import Chosen, build_component
 from wakekit.converter import ProblemsError, shown, structure, warned
 from wakekit.data import SPLITS
@@ -143,7 +143,7 @@ class _Resolver:
         """Return the recipe with the variants that `[ablate]` asks for, where nothing is wrong with either."""
         right = not (self._all_problems() or self.merged.partial)
         written = self.references.filled(self.merged.table[_ABLATE], (_ABLATE,))
-        asked, wrong = readable_ablate(written)
+        asked, wrong = read_ablate(written)
         resolve = functools.partial(self._variant, stem=stem)
         try:
             if right and not wrong and not self._all_problems():

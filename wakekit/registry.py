@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from wakekit.errors import PluginError, WakekitError, an, nearest
-from wakekit.plugins import DISABLE_VARIABLE, Plugin, contained, disabled_by_environment, load_plugins
+from wakekit.plugins import DISABLE_VARIABLE, Plugin, contained, disabled_by_environment, in_a_sentence, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -36,14 +36,15 @@ class Entry(NamedTuple):
         except WakekitError as error:
             raise PluginError(f"{label}: {error}") from error
         except BaseException as error:
-            raise PluginError(f"{label} cannot be imported: {type(error).__name__}: {error}{_hint(error)}") from error
+            said = in_a_sentence(error)
+            raise PluginError(f"{label} cannot be imported: {said}{_hint(said)}") from error
         if not isinstance(found, type) or not hasattr(found, "__attrs_attrs__"):
             raise PluginError(f"{label} is not an attrs class: decorate {self.component.target} with attrs.frozen")
         return found
 
 
-def _hint(error: BaseException) -> str:
-    if "torchaudio" not in str(error):
+def _hint(said: str) -> str:
+    if "torchaudio" not in said:
         return ""
     return "; torch and torchaudio must fit: pip install 'torch>=2.11,<2.15' 'torchaudio>=2.11,<2.12'"
 

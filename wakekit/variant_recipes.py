@@ -10,6 +10,7 @@ from wakekit.changes import at, changes, substance
 from wakekit.converter import ProblemsError
 from wakekit.errors import Problem
 from wakekit.kinds import SLOTS
+from wakekit.layers import dotted
 from wakekit.recipe_table import as_table
 from wakekit.variants import FIXED, GRID, Variant, in_words
 
@@ -37,7 +38,7 @@ def optional_parts(recipe: Recipe) -> tuple[str, ...]:
     found: list[str] = []
     for slot in _OPTIONAL:
         if slot.many:
-            found += [f"{slot.key}.{name}" for name in recipe.many[slot.key]]
+            found += [dotted((slot.key, name)) for name in recipe.many[slot.key]]
         elif recipe.single[slot.key].entry.component.name != slot.neutral:
             found.append(slot.key)
     return tuple(found)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wakekit.ablate_table import list_variants, read_ablate
+from wakekit.ablate_table import Asked, list_variants, read_ablate
 from wakekit.converter import ProblemsError
 from wakekit.kinds import SLOTS
 from wakekit.variant_recipes import _AROUND
@@ -26,9 +26,17 @@ if TYPE_CHECKING:
 WORDS = st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=1, max_size=4)
 
 
+def asked_for(table: object) -> Asked:
+    """Return what a table asks for; raises ProblemsError where it has mistakes."""
+    asked, problems = read_ablate(table)
+    if problems:
+        raise ProblemsError(problems)
+    return asked
+
+
 def listed(**table: Any) -> list[Variant]:
     """Return the variants of a table."""
-    return list_variants(read_ablate(table))
+    return list_variants(asked_for(table))
 
 
 def refused(**table: Any) -> list[Problem]:
@@ -48,7 +56,7 @@ def test_a_grid_is_the_product_of_its_levels(axes: Mapping[str, int], left: list
     """Each combination occurs once, by its own name, less the recipe itself, which is the first of them all."""
     left_out = [f"callbacks.{name}" for name in left]
     table = {"mode": "grid", "max_variants": 1000, "leave_out": left_out}
-    asked = read_ablate({**table, "axes": settings(**{name: list(range(count)) for name, count in axes.items()})})
+    asked = asked_for({**table, "axes": settings(**{name: list(range(count)) for name, count in axes.items()})})
     if not axes and not left:
         return
     found = list_variants(asked)
@@ -166,12 +174,12 @@ def test_a_grid_that_explodes_is_refused_at_once(axes: int, count: str, exclude:
 
 def test_leave_one_out_takes_what_the_recipe_has() -> None:
     """Without a list all optional components are left out in turn; with one, those of the list."""
-    asked = read_ablate({"mode": "leave-one-out"}).told(["normalizer", "callbacks.ema"])
+    asked = asked_for({"mode": "leave-one-out"}).told(["normalizer", "callbacks.ema"])
     assert [variant.name for variant in list_variants(asked)] == ["without normalizer", "without callbacks.ema"]
-    asked = read_ablate({"mode": "leave-one-out", "leave_out": ["sampler"]}).told(["normalizer", "callbacks.ema"])
+    asked = asked_for({"mode": "leave-one-out", "leave_out": ["sampler"]}).told(["normalizer", "callbacks.ema"])
     assert [variant.name for variant in list_variants(asked)] == ["without sampler"]
     with pytest.raises(ProblemsError, match="no component that it could do without"):
-        list_variants(read_ablate({"mode": "leave-one-out"}).told([]))
+        list_variants(asked_for({"mode": "leave-one-out"}).told([]))
 
 
 def test_every_kind_is_either_left_out_or_around() -> None:

@@ -90,6 +90,7 @@ def ask(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixt
         ("wakekit run tiny.toml --set callbacks", {"callbacks.ema=", "callbacks.ema."}, {"callbacks="}),
         ("wakekit run tiny.toml --set callbacks.ema.d", {"callbacks.ema.decay="}, set()),
         ("wakekit run tiny.toml --set window.", {"window.seconds="}, set()),
+        ("wakekit run tiny.toml --set plugins", {"plugins.require="}, {"plugins="}),
         ("wakekit run tiny.toml --set device=", {"device=cpu", "device=cuda"}, set()),
         ("wakekit run tiny.toml --set operating_point.bound=", {"operating_point.bound=estimate"}, set()),
         ("wakekit run tiny.toml --unset c", {"calibrator", "callbacks", "callbacks."}, {"corpus="}),

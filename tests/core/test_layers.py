@@ -116,8 +116,9 @@ def test_what_is_written_alike(one: object, other: object, *, same: bool) -> Non
     assert identical(one, other) is same
 
 
-def test_a_caret_stands_right_on_a_narrow_terminal(tmp_path: Path) -> None:
+def test_a_caret_stands_right_on_a_narrow_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The line is cut to the terminal's width, or the terminal would break it before the caret."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     path = tmp_path / "long.toml"
     path.write_text(f'extends = ["wakekit:quickstart"]\noptimizer = {{ betas = [{"0.5, " * 30}], lr = "日本" }}\n')
     lines = bare(on_terminal("check", path, columns=40)).splitlines()

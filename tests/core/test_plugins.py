@@ -105,6 +105,15 @@ def test_a_disabled_plugin_is_not_imported(
     assert not mark.exists()
 
 
+def test_a_folder_of_no_distribution_stops_nothing(site: Path) -> None:
+    """A folder that only ends as metadata do has no name, and the plugins are found all the same."""
+    (site / ".dist-info").mkdir(parents=True)
+    (site / ".dist-info" / "entry_points.txt").write_text("[wakekit]\nlost = nowhere\n")
+    found = states()
+    assert found["lost"][0] == "failed"
+    assert found["wakekit-data"][0] == "ok"
+
+
 def test_the_first_distribution_of_a_name_on_the_path_is_the_one(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As it is the one that Python imports: what it hides is not listed beside it."""
     add_plugin(site, "acme", GOOD, distribution="acme-wake", version="0.3")
@@ -208,6 +217,30 @@ def test_plugin_trouble_in_a_recipe_is_exit_3(site: Path, recipe_file: Path, typ
     with_disabled = typed("check", recipe_file, "--disable-plugin", "wakekit-features")
     assert with_disabled.code == 3
     assert "disabled" in with_disabled.err
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            RASTA + "    def __attrs_post_init__(self): [][1]\n",
+            "'rasta' of plugin acme (acme 1.0) failed: IndexError: ",
+        ),
+        (
+            "class Mute(Exception):\n    def __str__(self): raise ValueError\nraise Mute",
+            "'rasta' of plugin acme (acme 1.0) cannot be imported: Mute",
+        ),
+    ],
+)
+def test_a_component_that_cannot_be_made_is_plugin_trouble(
+    site: Path, recipe_file: Path, typed: Typed, source: str, words: str
+) -> None:
+    """Whatever a component raises while it is imported or built is a sentence that names it, at its place."""
+    add_plugin(site, "acme", GOOD)
+    (site / "acme_rasta.py").write_text(source)
+    answer = typed("check", recipe_file, "--set", "normalizer=rasta")
+    assert answer.code == 3
+    assert f"--set normalizer=rasta: normalizer.type: normalizer {words}" in answer.err
 
 
 def test_listing_imports_nothing_heavy() -> None:

@@ -366,6 +366,15 @@ def test_what_is_on_its_way_out_is_marked(site: Path, typed: Typed) -> None:
     assert "deprecated" not in rasta["properties"]["pole"]
 
 
+def test_a_plugin_may_be_called_anything(site: Path, typed: Typed) -> None:
+    """Signs in a plugin's name mean themselves where a recipe writes it before a component's."""
+    add_plugin(site, "acme", OFFERS)
+    (site / "acme-1.0.dist-info" / "entry_points.txt").write_text("[wakekit]\na(c|m.e = acme\n")
+    valid = jsonschema.Draft7Validator(json.loads(typed("schema").out)).is_valid
+    assert valid({**CHILD, "normalizer": "a(c|m.e:rasta"})
+    assert not valid({**CHILD, "normalizer": "a(c"})
+
+
 def test_only_what_comes_with_wakekit_where_asked(site: Path, typed: Typed) -> None:
     """`--shipped` knows no other plugin, and is quiet about broken ones; a disabled plugin is in neither."""
     add_plugin(site, "acme", OFFERS)

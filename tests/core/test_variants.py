@@ -137,6 +137,22 @@ def test_a_wrong_table_is_refused(recipe_file: Path, text: str, words: str) -> N
     assert any(words in line for line in complaints(recipe_file, text)), complaints(recipe_file, text)
 
 
+def test_a_name_written_twice_is_told_beside_other_mistakes(recipe_file: Path) -> None:
+    """What is wrong with the seeds hides neither a variant that is written twice nor one that leaves nothing out."""
+    text = '[ablate]\nseeds = [1, 1]\nleave_out = ["normalizer", "normalizer", "normalizr"]\n'
+    told = "\n".join(complaints(recipe_file, text))
+    for words in ("expected seeds that differ", "two variants are named 'without normalizer'", "no 'normalizr' to"):
+        assert words in told
+
+
+@pytest.mark.parametrize("text", ["mode = 'leave-one-out'", """leave_out = ['callbacks."a.b"']"""])
+def test_an_id_with_a_dot_can_be_left_out(recipe_file: Path, text: str) -> None:
+    """In quotes, as TOML has it in a key."""
+    found = loaded(recipe_file, f'[callbacks."a.b"]\ntype = "ema"\n[ablate]\n{text}\n')
+    assert "a.b" in found.many["callbacks"]
+    assert "a.b" not in found.variants['without callbacks."a.b"'].many["callbacks"]
+
+
 def test_a_variant_whose_parts_do_not_fit_is_named(recipe_file: Path, typed: Typed) -> None:
     """`check` says in which variant a hop fits no frontend, at the place of that variant."""
     recipe_file.write_text(recipe_file.read_text() + '[ablate.axes.hop]\nset = "detector.hop_seconds"\nto = [0.013]\n')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -114,6 +115,19 @@ class Zipped(Good):
 
 
 @attrs.frozen
+class Nested(Zipped):
+    """Writes an archive with such a file in it, as torch.export.save does."""
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write it."""
+        inner = super().export(shipped, folder)
+        with zipfile.ZipFile(folder / "model.pt2", "w") as archive:
+            archive.write(inner, "inputs/model.pt")
+        inner.unlink()
+        return folder / "model.pt2"
+
+
+@attrs.frozen
 class OldPickle(Good):
     """Writes a pickle of the protocol that looks like text."""
 
@@ -183,6 +197,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
         (OldPickle, "nothing-is-pickled", "model.bin is, or holds, a pickle"),
         (Pickled, "nothing-is-pickled", "model.bin is, or holds, a pickle"),
         (Zipped, "nothing-is-pickled", "model.pt is, or holds, a pickle"),
+        (Nested, "nothing-is-pickled", "model.pt2 is, or holds, a pickle"),
         (Training, "modules-untouched", "in training mode"),
     ],
 )

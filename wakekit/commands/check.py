@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wakekit.cautions import cautions
 from wakekit.commands.asked import asked_recipe, silent_recipe
-from wakekit.errors import Mistake, RecipeError, WakekitError
+from wakekit.errors import Mistake, RecipeError, WakekitError, counted
 from wakekit.geometry import all_geometries
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def command(options: argparse.Namespace) -> int:
         return _in_json(options)
     recipe = asked_recipe(options)
     _check_fit(recipe)
-    print(f"{options.recipe}: ok, {len(_components(recipe))} components{_beside(recipe)}")
+    print(f"{options.recipe}: ok, {counted(len(_components(recipe)), 'component')}{_beside(recipe)}")
     for sentence in cautions(recipe):
         print(f"caution: {sentence}")
     return 0
@@ -77,6 +77,5 @@ def _beside(recipe: Recipe) -> str:
         return ""
     variants, seeds = len(recipe.variants), len(recipe.seeds)
     return (
-        f"; {variants} variant{'s' * (variants > 1)} to set against it, "
-        f"{seeds} seed{'s' * (seeds > 1)} each, mode {recipe.ablate.mode}"
+        f"; {counted(variants, 'variant')} to set against it, {counted(seeds, 'seed')} each, mode {recipe.ablate.mode}"
     )

@@ -68,7 +68,6 @@ def _both(
         joined = RecipeError(tuple(dict.fromkeys(mistake for error in errors for mistake in error.mistakes)))
         if all(error.exit_code == PluginError.exit_code for error in errors):
             joined.exit_code = PluginError.exit_code
-        joined.warnings = tuple(dict.fromkeys(one for error in errors for one in error.warnings))
         raise joined
     first, second = found
     told = tuple(dict.fromkeys((*first.warnings, *second.warnings)))

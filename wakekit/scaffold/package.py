@@ -72,13 +72,15 @@ class Package:
 
     def _values(self) -> dict[str, Any]:
         slot = next(slot for slot in SLOTS if slot.kind == self.kind)
+        # Its test imports the class, beside other names.
+        sources = [f"kinds/{self.kind}/{part}.py" for part in ("component", "test_component")]
         return {
             "plugin": self.plugin,
             "package": self.package,
             "kind": self.kind,
             "component": self.component,
             "module": self.module,
-            "cls": names.class_name(self.component, _source(f"kinds/{self.kind}/component.py")),
+            "cls": names.class_name(self.component, "".join(map(_source, sources))),
             "summary": self.summary,
             "example": self.example,
             "table": f"{slot.key}.{self.component}" if slot.many else slot.key,

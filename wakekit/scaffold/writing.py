@@ -59,8 +59,8 @@ def write_file(target: Path, text: str) -> None:
 def _refuse_taken(target: Path, *, folder: bool = True) -> None:
     empty = folder and target.is_dir() and not target.is_symlink() and not any(target.iterdir())
     if os.path.lexists(target) and not empty:
-        what = "a folder that is not empty" if folder and target.is_dir() else "something"
-        what = "a file" if target.is_file() else what
+        what = "a file" if target.is_file() else "a folder that is not empty" if folder else "something"
+        what = "a link" if target.is_symlink() else what
         raise ScaffoldError(f"{target}: there is {what} already, and nothing is overwritten; choose another name")
 
 

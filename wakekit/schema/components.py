@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from typing import TYPE_CHECKING
 
 import attrs
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from wakekit.registry import Registry
 
 _ANYTHING: Schema = {"type": ["string", "object"], "additionalProperties": True}
+# What means something in a pattern; a plugin may be called anything.
+_SIGNS = re.compile(r"[\\^$.*+?()\[\]{}|]")
 _SUFFIX_OF_NAMES = "-names"
 _SUFFIX_OF_NEEDS = "-needs"
 _SUFFIX_OF_OPTIONS = "-options"
@@ -201,7 +204,7 @@ def _names(offers: list[_Offer]) -> Schema:
     """Return the names of components: those offered, and what is allowed besides: longer, former, and references."""
     if not offers:
         return {"type": "string"}
-    others = "|".join(name.replace(".", r"\.") for offer in offers for name in offer.others)
+    others = "|".join(_SIGNS.sub(r"\\\g<0>", name) for offer in offers for name in offer.others)
     pattern = f"^({others})$|{REFERENCE}" if others else REFERENCE
     return one_of([offer.name for offer in offers], {"type": "string", "pattern": pattern}, ["string"])
 

@@ -24,8 +24,9 @@ from wakekit.testing.checks import NoDeviceError, check, exercise_of
 from wakekit.testing.same import assert_same, other_global_seed, untouched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from wakekit.options import OptionInfo
     from wakekit.testing.subject import Subject
 
 _CPU = torch.device("cpu")
@@ -224,18 +225,21 @@ def _holds_numbers(wanted: Any) -> bool:  # noqa: ANN401
     return wanted in {int, float} or any(_holds_numbers(arm) for arm in typing.get_args(wanted))
 
 
-def _outside(wanted: type, info: Any) -> Iterator[float]:  # noqa: ANN401
+def _outside(wanted: type, info: OptionInfo) -> Iterator[float]:
     """Yield the nearest values that the bounds leave out."""
-    step = (
-        (lambda value, way: value + way)
-        if wanted is int
-        else (lambda value, way: math.nextafter(value, way * math.inf))
-    )
-    for bound, way, itself in (
-        (info.above, -1, True),
-        (info.at_least, -1, False),
-        (info.below, 1, True),
-        (info.at_most, 1, False),
-    ):
-        if bound is not None:
-            yield wanted(bound) if itself else step(wanted(bound), way)
+    nearest: tuple[tuple[float | None, Callable[[float], float]], ...]
+    if wanted is int:
+        nearest = (
+            (info.above, math.floor),
+            (info.at_least, lambda bound: math.ceil(bound) - 1),
+            (info.below, math.ceil),
+            (info.at_most, lambda bound: math.floor(bound) + 1),
+        )
+    else:
+        nearest = (
+            (info.above, float),
+            (info.at_least, lambda bound: math.nextafter(bound, -math.inf)),
+            (info.below, float),
+            (info.at_most, lambda bound: math.nextafter(bound, math.inf)),
+        )
+    yield from (outside(bound) for bound, outside in nearest if bound is not None)

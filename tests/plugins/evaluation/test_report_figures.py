@@ -349,7 +349,7 @@ def test_colours_leave_the_recipe_as_it_is(toml: str) -> None:
     assert markup == toml
 
 
-@settings(max_examples=12)
+@settings(max_examples=12, deadline=None)
 @given(low=st.floats(-20, 10), span=st.floats(2, 40))
 def test_names_of_scores_do_not_lie_on_each_other(run: Run, low: float, span: float) -> None:
     """However near scores are to 0 and 1, each named score has room in the figure of the page."""

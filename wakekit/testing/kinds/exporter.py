@@ -7,7 +7,6 @@ import pickletools
 import shutil
 import tempfile
 import weakref
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ import attrs
 import torch
 from torch import Tensor, nn
 
+from wakekit.export_stage import is_pickle
 from wakekit.network import Network
 from wakekit.shipped import Facts, Shipped
 from wakekit.testing.checks import check, exercise
@@ -36,7 +36,6 @@ _FACTS = Facts(
     fingerprint="0" * 64,
 )
 _FOLDER = "export"
-_PICKLES = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
 
 class _Bands(nn.Module):
@@ -169,15 +168,11 @@ def file_is_enough(subject: Subject) -> None:
 def nothing_is_pickled(subject: Subject) -> None:
     """Loading a file is no code execution: nothing that it writes is a pickle."""
     for one in [file for file in _once(subject).folder.rglob("*") if file.is_file()]:
-        inside = zipfile.ZipFile(one).namelist() if zipfile.is_zipfile(one) else []
-        pickled = _is_pickle(one.read_bytes()) or any(name.endswith(".pkl") for name in inside)
-        assert not pickled, f"{one.name} is, or holds, a pickle"
+        assert not is_pickle(one) and not _reads_as_pickle(one.read_bytes()), f"{one.name} is, or holds, a pickle"
 
 
-def _is_pickle(content: bytes) -> bool:
-    """Return whether a file begins as the newer protocols do, or can be read to its end as one of any protocol."""
-    if content[:2] in _PICKLES:
-        return True
+def _reads_as_pickle(content: bytes) -> bool:
+    """Return whether something can be read to its end as a pickle of any protocol."""
     try:
         return sum(1 for _ in pickletools.genops(content)) > 1
     except Exception:  # noqa: BLE001 - what it raises on other files is not said
