@@ -46,8 +46,8 @@ def test_every_block_is_known() -> None:
     ]
     assert lines(WRITTEN)[:3] == [
         "wakekit new plugin acme-wake --kind calibrator",
-        "pip install -e acme-wake",
-        "pytest acme-wake",
+        "pip install -e './acme-wake[test]'",
+        "pytest ./acme-wake",
     ]
     assert lines(WRITTEN)[3:] == COMMANDS
 

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 README = (ROOT / "README.md").read_text()
 # What begins a plugin is typed where one is begun, installed and tested.
-BEGINNING = ["wakekit new plugin acme-wake --kind calibrator", "pip install -e acme-wake", "pytest acme-wake"]
+BEGINNING = [
+    "wakekit new plugin acme-wake --kind calibrator",
+    "pip install -e './acme-wake[test]'",
+    "pytest ./acme-wake",
+]
 
 
 def commands() -> list[str]:

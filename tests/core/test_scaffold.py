@@ -19,6 +19,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.readme_support import ROOT, lines
 from tests.wheels import Environment
 from wakekit.kinds import KINDS
 from wakekit.recipe import load_recipe
@@ -181,14 +182,17 @@ def write_own(folder: Path) -> int:
 def test_from_nothing_to_a_proven_plugin_in_three_commands(
     tmp_path: Path, typed: Typed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`new`, an install and `pytest`: with at most 12 lines of one's own, conformance passes and the recipe ends."""
+    """`new`, an install and `pytest`, as READMEs have them: with at most 12 lines of one's own, all of it passes."""
     monkeypatch.chdir(tmp_path)
     answer = typed("new", "plugin", "acme-wake", "--kind", "calibrator")
     assert answer.code == 0, answer.err
     assert 1 <= write_own(tmp_path / "acme-wake") <= 12
-    install, test, _run = [
-        shlex.split(line.partition("#")[0]) for line in answer.out.partition("next:\n")[2].splitlines()
-    ]
+    said = [line.partition("#")[0].strip() for line in answer.out.partition("next:\n")[2].splitlines()]
+    for readme in ("README.md", "plugins/README.md"):
+        shown = lines((ROOT / readme).read_text())
+        place = shown.index("wakekit new plugin acme-wake --kind calibrator")
+        assert shown[place + 1 : place + 3] == said[:2]
+    install, test, _run = map(shlex.split, said)
     assert (install[:3], test[0]) == (["pip", "install", "-e"], "pytest")
     env = Environment(tmp_path / "env")
     # Without a network, and with what the environment has: the two things that a newcomer need not say.
