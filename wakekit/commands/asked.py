@@ -19,7 +19,7 @@ def asked_registry(options: argparse.Namespace) -> Registry:
     registry = installed(options.disable_plugin)
     refuse_unknown(options.disable_plugin, registry.plugins)
     for sentence in registry.warnings:
-        print(paint("warning:", "yellow", sys.stderr), sentence, file=sys.stderr)
+        warn(sentence)
     return registry
 
 
@@ -41,4 +41,9 @@ def silent_recipe(options: argparse.Namespace) -> Recipe:
 def print_warnings(recipe: Recipe) -> None:
     """Print a recipe's warnings on stderr, each with its place."""
     for warning in recipe.warnings:
-        print(paint("warning:", "yellow", sys.stderr), warning.text, file=sys.stderr)
+        warn(warning.text)
+
+
+def warn(sentence: str) -> None:
+    """Print a warning on stderr."""
+    print(paint("warning:", "yellow", sys.stderr), sentence, file=sys.stderr)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wakekit.commands.asked import asked_registry
+from wakekit.commands.asked import asked_registry, warn
 from wakekit.scaffold.package import new_package
 from wakekit.scaffold.recipe import Wanted, recipe_copy, recipe_text
 from wakekit.scaffold.writing import ScaffoldError, write_file, write_folder
@@ -29,7 +29,7 @@ def command(options: argparse.Namespace) -> int:
 def _plugin(options: argparse.Namespace) -> None:
     package = new_package(options.name, options.kind, options.component, asked_registry(options))
     for warning in package.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+        warn(warning)
     files, target = package.files(), Path(options.into) / package.plugin
     write_folder(target, files)
     for note in package.notes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wakekit.commands.asked import asked_registry
+from wakekit.artifacts import write_text
+from wakekit.commands.asked import asked_registry, warn
 from wakekit.registry import Registry
 from wakekit.schema.recipe import recipe_schema
 
@@ -24,10 +24,18 @@ def command(options: argparse.Namespace) -> int:
         registry = Registry([plugin for plugin in registry.plugins if plugin.distribution == _OWN])
     schema, troubles = recipe_schema(registry)
     for sentence in troubles:
-        print(f"warning: {sentence}", file=sys.stderr)
+        warn(sentence)
     text = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
     if options.out is None:
         print(text, end="")
     else:
-        Path(options.out).write_text(text, encoding="utf-8")
+        _write(Path(options.out), text)
     return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all; what is no file, as a pipe, is written to as it is."""
+    if path.is_file() or (path.parent.is_dir() and not path.exists()):
+        write_text(path, text)
+    else:
+        path.write_text(text, encoding="utf-8")
