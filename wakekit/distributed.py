@@ -10,6 +10,7 @@ own, as a stage may take hours: a process that ends closes its connections, whic
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 import time
@@ -105,17 +106,24 @@ def joined() -> Iterator[World]:
         first = _is_first_to_fail(store)
         # NCCL waits for what will not come any more.
         if backend == "gloo":
-            distributed.destroy_process_group()
+            _leave()
         if not first:
             # torchrun ends all as soon as one has ended, and the one that speaks must not be cut short.
             time.sleep(_SILENT_SECONDS)
             raise SystemExit(getattr(error, "exit_code", WakekitError.exit_code)) from error
         raise
     else:
-        distributed.destroy_process_group()
+        _leave()
     finally:
         _HERE.reset(here)
         _STORE.reset(kept)
+
+
+def _leave() -> None:
+    """Leave the group, and let its threads end now: some abort the process that they outlive."""
+    distributed.destroy_process_group()
+    # Whatever holds the group still, as a wrapped model in a cycle does, would hold its threads too.
+    gc.collect()
 
 
 def _told() -> World:
