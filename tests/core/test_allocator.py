@@ -25,9 +25,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc, whose allocator this is about")
 def test_tensors_reuse_memory() -> None:
-    """With memory kept, a round of large tensors takes at most a tenth of the page faults."""
+    """With memory kept, a round of large tensors takes hardly a page fault, or a tenth of those without."""
     faults = {
         how: int(subprocess.run([sys.executable, "-c", SCRIPT, how], capture_output=True, text=True, check=True).stdout)
         for how in ("keep", "leave")
     }
-    assert faults["keep"] * 10 <= faults["leave"], faults
+    # With huge pages at hand, a system may do without faults by itself.
+    assert faults["keep"] <= max(faults["leave"] / 10, 50), faults
