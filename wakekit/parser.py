@@ -29,10 +29,22 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=_Version("%(prog)s"))
     commands = parser.add_subparsers(prog="wakekit", required=True, metavar="COMMAND", help=argparse.SUPPRESS)
+    _new_command(commands)
+    _recipe_commands(commands)
+    _running_commands(commands)
+    _judging_commands(commands)
+    _listing_commands(commands)
+    parser.description = _overview(commands.choices)
+    parser.set_defaults(commands=commands.choices)
+    return parser
+
+
+def _recipe_commands(commands: object) -> None:
+    """Add the commands that read recipes and run nothing."""
     check = _recipe_command(
         commands, "check", "validate a recipe without running it", example="check wakekit:quickstart"
     )
-    check.add_argument("--format", choices=("text", "json"), default="text", help="lines (text) or JSON")
+    _add_format(check, "lines")
     show = _recipe_command(
         commands,
         "show",
@@ -40,40 +52,46 @@ def make_parser() -> argparse.ArgumentParser:
         example="show wakekit:quickstart --origin",
     )
     show.add_argument("--origin", action="store_true", help="say where each value was written")
-    compared = _recipe_command(
+    diff = _recipe_command(
         commands,
         "diff",
         "say how two recipes differ, and which stages that concerns",
         example="diff wakekit:quickstart --set optimizer.lr=1e-3",
     )
-    compared.add_argument(
+    diff.add_argument(
         "second", nargs="?", metavar="RECIPE", help="the other; the first where left out; --set and --unset change it"
     )
-    compared.add_argument("--exit-code", action="store_true", help="return 1 where they differ")
-    compared.add_argument("--format", choices=("text", "json"), default="text", help="lines (text) or JSON")
-    compared.add_argument(
-        "--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)"
+    diff.add_argument("--exit-code", action="store_true", help="return 1 where they differ")
+    _add_format(diff, "lines")
+    _add_out(diff)
+    schema = _command(
+        commands, "schema", "write the JSON Schema of recipes, for editors", example="schema --out schema.json"
     )
+    schema.add_argument("--out", metavar="FILE", help="write it there rather than to the terminal")
+    schema.add_argument("--shipped", action="store_true", help="only what comes with wakekit, no other plugin's")
+
+
+def _running_commands(commands: object) -> None:
+    """Add the commands that run recipes, and the one that says what that will cost."""
     run = _recipe_command(commands, "run", "carry out a recipe", example="run wakekit:quickstart --set seed=1")
-    run.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
     run.add_argument("--folds", action="store_true", help="run every fold of the splitter, and pool what they say")
-    run.add_argument("--quiet", action="store_true", help="print errors only")
+    _add_out(run)
+    _add_quiet(run)
     plan = _recipe_command(
         commands,
         "plan",
         "say what the variants of a recipe will cost, running nothing",
         example="plan wakekit:ablations/cmvn --jobs 2",
     )
-    plan.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
     plan.add_argument("--jobs", type=_count, default=1, metavar="N", help="how many variants would run at once (1)")
-    plan.add_argument("--format", choices=("text", "json"), default="text", help="tables (text) or JSON")
+    _add_format(plan, "tables")
+    _add_out(plan)
     ablate = _recipe_command(
         commands,
         "ablate",
         "run the variants of a recipe, and say what each changes",
         example="ablate wakekit:ablations/cmvn --only 'normalizer=*'",
     )
-    ablate.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
     ablate.add_argument("--jobs", type=_count, metavar="N", help="how many variants to run at once")
     ablate.add_argument(
         "--only",
@@ -84,16 +102,21 @@ def make_parser() -> argparse.ArgumentParser:
     )
     ablate.add_argument("--retry-failed", action="store_true", help="also run again what failed before")
     ablate.add_argument("--fail-fast", action="store_true", help="stop at the first failure")
-    ablate.add_argument("--quiet", action="store_true", help="print errors only")
-    compared = _command(
+    _add_out(ablate)
+    _add_quiet(ablate)
+
+
+def _judging_commands(commands: object) -> None:
+    """Add the commands that read finished runs."""
+    compare = _command(
         commands,
         "compare",
         "set finished runs side by side",
         example="compare runs/quickstart-1a2b3c4d5e runs/quickstart-5e4d3c2b1a",
     )
-    compared.add_argument("first", metavar="RUN", help="the folder of the run that the others are compared with")
-    compared.add_argument("others", nargs="+", metavar="RUN", help="the folders of the other runs")
-    compared.add_argument("--format", choices=("text", "json"), default="text", help="tables (text) or JSON")
+    compare.add_argument("first", metavar="RUN", help="the folder of the run that the others are compared with")
+    compare.add_argument("others", nargs="+", metavar="RUN", help="the folders of the other runs")
+    _add_format(compare, "tables")
     report = _command(
         commands,
         "report",
@@ -104,16 +127,6 @@ def make_parser() -> argparse.ArgumentParser:
     report.add_argument(
         "--format", choices=("svg", "png"), dest="form", help="write its figures as files for a paper instead"
     )
-    schema = _command(
-        commands, "schema", "write the JSON Schema of recipes, for editors", example="schema --out schema.json"
-    )
-    schema.add_argument("--out", metavar="FILE", help="write it there rather than to the terminal")
-    schema.add_argument("--shipped", action="store_true", help="only what comes with wakekit, no other plugin's")
-    _new_command(commands)
-    _listing_commands(commands)
-    parser.description = _overview(commands.choices)
-    parser.set_defaults(commands=commands.choices)
-    return parser
 
 
 def _listing_commands(commands: object) -> None:
@@ -203,6 +216,18 @@ def _new_command(commands: object) -> None:
     )
     recipe.add_argument("--keyword", metavar="WORDS", help="the wake word")
     recipe.add_argument("--full", action="store_true", help="copy it whole, comments too, rather than extend it")
+
+
+def _add_format(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--format", choices=("text", "json"), default="text", help=f"{text} (text) or JSON")
+
+
+def _add_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", default="runs", metavar="DIR", help="where run folders and reusable stages go (runs)")
+
+
+def _add_quiet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quiet", action="store_true", help="print errors only")
 
 
 def _count(text: str) -> int:
