@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +24,7 @@ from wakekit.testing import check_plugin
 from wakekit.testing.checks import Check, NoDeviceError, SkipError, checks_of, exercise_of
 from wakekit.testing.conformance import EXPECTED, FAILED, PASSED, SKIPPED, Conformance, Outcome, Task, prepare
 from wakekit.testing.declared import Declared, declared_for, read_declared
+from wakekit.testing.elsewhere import Elsewhere
 from wakekit.testing.minimum import MINIMUM
 from wakekit.testing.same import assert_same, untouched
 from wakekit.testing.surroundings import kept, settings
@@ -97,6 +101,13 @@ def skipped(_subject: Subject) -> None:
     raise SkipError("the moon is up")
 
 
+def endless(_subject: Subject) -> None:
+    """Never end, whatever is raised in it."""
+    while True:
+        with suppress(Exception):
+            time.sleep(60)
+
+
 def carried_out(folder: Path, run: object, declared: Declared) -> Outcome:
     """Return what comes of a made-up check."""
     subject = tasks_on("calibrator", Tried, folder)[0].subject
@@ -116,6 +127,7 @@ def carried_out(folder: Path, run: object, declared: Declared) -> Outcome:
         (fine, Declared(fails={KEY: "as agreed"}), FAILED, "expected to fail (as agreed), and passed"),
         (skipped, Declared(skips={KEY: "at night"}), SKIPPED, "at night"),
         (fine, Declared(skips={KEY: "at night"}), SKIPPED, "at night"),
+        (endless, Declared(seconds=0.2), FAILED, "did not come to an end within 0.2 s"),
     ],
 )
 def test_outcomes(tmp_path: Path, run: object, declared: Declared, state: str, words: str) -> None:
@@ -123,6 +135,28 @@ def test_outcomes(tmp_path: Path, run: object, declared: Declared, state: str, w
     found = carried_out(tmp_path, run, declared)
     assert found.state == state
     assert words in found.reason
+
+
+@pytest.mark.parametrize("running", [0, 3600, 20])
+def test_a_timer_runs_on(tmp_path: Path, running: float) -> None:
+    """What a check may take is limited by a timer, and the one that was running before is in charge again."""
+    outer, _ = signal.getitimer(signal.ITIMER_REAL)
+    before = signal.getsignal(signal.SIGALRM)
+    signal.setitimer(signal.ITIMER_REAL, running)
+    try:
+        assert carried_out(tmp_path, fine, Declared(seconds=60)).state == PASSED
+        assert signal.getitimer(signal.ITIMER_REAL)[0] == pytest.approx(running, abs=10)
+        assert signal.getsignal(signal.SIGALRM) is before
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, outer)
+
+
+def test_other_processes_may_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plugin that hangs where another process imports it is told of, and does not hang the kit."""
+    (tmp_path / "hanging_plugin.py").write_text("import time\ntime.sleep(600)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(AssertionError, match=r"another process did not come to an end within 0\.5 s"):
+        _ = Elsewhere({}, ("hanging_plugin",), 0.5).imports
 
 
 def test_too_few_checks_fail() -> None:

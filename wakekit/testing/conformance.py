@@ -18,7 +18,7 @@ from wakekit.testing.declared import Declared
 from wakekit.testing.elsewhere import Elsewhere
 from wakekit.testing.minimum import MINIMUM
 from wakekit.testing.subject import Subject
-from wakekit.testing.surroundings import kept
+from wakekit.testing.surroundings import TooLongError, ended, kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +79,8 @@ class Conformance:
             )
             for entry in entries
         }
-        return Elsewhere(tables, tuple(plugin.module.partition(":")[0] for plugin in self.plugins))
+        modules = tuple(plugin.module.partition(":")[0] for plugin in self.plugins)
+        return Elsewhere(tables, modules, self.declared.seconds)
 
     def _options(self, entry: Entry) -> dict[str, object]:
         return self.declared.examples.get(_label(entry), {})
@@ -87,7 +88,16 @@ class Conformance:
     def _tasks(self, entry: Entry, elsewhere: Elsewhere) -> Iterator[Task]:
         folder = self.folder / _label(entry).replace(":", "-")
         subject = Subject(entry, self.registry, self._options(entry), folder, elsewhere)
-        yield from (Task(subject, check) for check in checks_of(entry.component.kind) if _concerns(check, subject))
+        yield from (Task(subject, check) for check in checks_of(entry.component.kind) if self._concerns(check, subject))
+
+    def _concerns(self, check: Check, subject: Subject) -> bool:
+        try:
+            with kept(), ended(self.declared.seconds):
+                return check.concerns(subject)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # noqa: BLE001 - the checks that concern every component tell what is wrong with this one
+            return False
 
     def _refuse_strays(self, entries: Sequence[Entry], tasks: Sequence[Task]) -> None:
         labels, keys = {_label(entry) for entry in entries}, {task.key for task in tasks}
@@ -118,7 +128,7 @@ class Conformance:
             return SKIPPED, self.declared.skips[task.key]
         task.subject.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with kept():
+            with kept(), ended(self.declared.seconds):
                 task.check.run(task.subject)
         except NoDeviceError as error:
             return SKIPPED, str(error)
@@ -161,16 +171,6 @@ def missing(component: str, ran: int) -> str:
     return "" if ran >= least else f"{component}: {counted(ran, 'check')} ran, and {an(kind)} needs {least} at least"
 
 
-def _concerns(check: Check, subject: Subject) -> bool:
-    try:
-        with kept():
-            return check.concerns(subject)
-    except KeyboardInterrupt:
-        raise
-    except BaseException:  # noqa: BLE001 - the checks that concern every component tell what is wrong with this one
-        return False
-
-
 def _label(entry: Entry) -> str:
     return f"{entry.component.kind}:{entry.component.name}"
 
@@ -180,7 +180,7 @@ def _told(error: BaseException) -> str:
     # Behind the sentence of an assertion, pytest writes what the values were.
     text = " ".join(str(error).partition("\nassert ")[0].split())
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
-    if isinstance(error, (AssertionError, WakekitError)) and text:
+    if isinstance(error, (AssertionError, WakekitError, TooLongError)) and text:
         return text
     where = raised_at(error)
     return f"{type(error).__name__}: {text} @ {where}" if text else f"{type(error).__name__} @ {where}"

@@ -11,7 +11,8 @@ In the `pyproject.toml` of the plugin, or as arguments of `check_plugin`:
     [tool.wakekit.conformance.skips]
     "callback:tracker/resumed" = "needs a server"
 
-Options whose type is a path are relative to the file. A failure that is expected and does not come is a failure.
+Options whose type is a path are relative to the file. A failure that is expected and does not come is a failure. So is
+a check that takes longer than `seconds` (180), in that table itself.
 """
 
 from __future__ import annotations
@@ -41,11 +42,12 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 @attrs.frozen
 class Declared:
-    """Examples by `kind:name`; reasons of failures and skips by `kind:name/check`."""
+    """Examples by `kind:name`; reasons of failures and skips by `kind:name/check`; how long one check may take."""
 
     examples: dict[str, dict[str, Any]] = option(attrs.Factory(dict), help="options to build components with")
     fails: dict[str, str] = option(attrs.Factory(dict), help="reasons of failures that are expected")
     skips: dict[str, str] = option(attrs.Factory(dict), help="reasons of checks that are left out")
+    seconds: float = option(180.0, help="the longest that a check may take", unit="s", above=0)
 
     def __attrs_post_init__(self) -> None:
         """Refuse expectations without a reason, and those that are of two kinds at once."""
@@ -65,12 +67,11 @@ def declared_for(names: Collection[str], folder: Path) -> Declared:
     plugins = [plugin for plugin in installed().plugins if {plugin.name, plugin.distribution} & set(names)]
     projects = dict.fromkeys(_checkout(plugin) or folder / "pyproject.toml" for plugin in plugins)
     found = [read_declared(project) for project in projects]
-    return Declared(
-        *(
-            dict(itertools.chain.from_iterable(getattr(one, name).items() for one in found))
-            for name in ("examples", "fails", "skips")
-        )
-    )
+    joined = {
+        name: dict(itertools.chain.from_iterable(getattr(one, name).items() for one in found))
+        for name in ("examples", "fails", "skips")
+    }
+    return Declared(**joined, seconds=max((one.seconds for one in found), default=Declared().seconds))
 
 
 def _checkout(plugin: Plugin) -> Path | None:

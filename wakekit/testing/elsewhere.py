@@ -47,10 +47,14 @@ print(ANSWER + json.dumps({"imports": imports, "prints": prints}))
 
 @attrs.frozen(eq=False)
 class Elsewhere:
-    """Answers of other processes, asked once for all components: `tables` maps labels to kind and table."""
+    """Answers of other processes, asked once for all components: `tables` maps labels to kind and table.
+
+    `seconds` is how long they may take.
+    """
 
     tables: Mapping[str, tuple[str, Mapping[str, Any]]]
     modules: tuple[str, ...]
+    seconds: float
 
     @property
     def fingerprints(self) -> tuple[Mapping[str, str], ...]:
@@ -67,14 +71,18 @@ class Elsewhere:
     def _answers(self) -> tuple[Mapping[str, Any], ...]:
         question = json.dumps([self.modules, self.tables], default=str)
         with ThreadPoolExecutor() as pool:
-            return tuple(pool.map(functools.partial(_asked, question), _SEEDS))
+            return tuple(pool.map(functools.partial(_asked, question, self.seconds), _SEEDS))
 
 
-def _asked(question: str, hash_seed: str) -> Mapping[str, Any]:
+def _asked(question: str, seconds: float, hash_seed: str) -> Mapping[str, Any]:
     env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(  # noqa: S603 - this interpreter with a script of our own
-        [sys.executable, "-c", _SCRIPT], input=question, env=env, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", _SCRIPT]
+    try:
+        done = subprocess.run(  # noqa: S603 - this interpreter with a script of our own
+            command, input=question, env=env, capture_output=True, text=True, check=False, timeout=seconds
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AssertionError(f"another process did not come to an end within {seconds:g} s") from error
     # A plugin may print while it is imported, and at the end.
     answers = [line for line in done.stdout.splitlines() if line.startswith(_ANSWER)]
     if not answers:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import threading
+import time
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,10 +17,47 @@ import torch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# Seconds: a timer of none would never ring.
+_SOON = 1e-3
+
 
 def settings() -> dict[str, Any]:
     """Return the settings of the process that a component may not change, by name."""
     return {name: read() for name, (read, _) in _SETTINGS.items()}
+
+
+class TooLongError(BaseException):
+    """A component that did not come to an end; no `Exception`, so that it cannot take it for one of its own."""
+
+
+@contextmanager
+def ended(seconds: float) -> Iterator[None]:
+    """Raise TooLongError where what is within takes longer.
+
+    Needs the main thread of a system with timers; nothing is limited without. A timer that was running runs on, and
+    one that ends sooner stays in charge.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not (main and hasattr(signal, "setitimer")):
+        yield
+        return
+    outer, _ = signal.getitimer(signal.ITIMER_REAL)
+    if 0 < outer <= seconds:
+        yield
+        return
+
+    def stop(_number: int, _frame: object) -> None:
+        raise TooLongError(f"did not come to an end within {seconds:g} s")
+
+    before, begun = signal.signal(signal.SIGALRM, stop), time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if outer:
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - begun), _SOON))
 
 
 @contextmanager
