@@ -70,7 +70,7 @@ def fingerprint(*parts: object) -> str:
 
 def seal(store: Path, stage: str, *, kin: str, seconds: float | None, size: int = 100, print_: str = "") -> None:
     """Plant an artifact that says how long it took."""
-    found = print_ or fingerprint(next(_numbers))
+    found = print_ or fingerprint("planted", next(_numbers))
     folder = store / stage / found[:32]
     folder.mkdir(parents=True)
     (folder / "x").write_bytes(bytes(size))
