@@ -20,7 +20,7 @@ def test_the_transform_is_numpys(size: int, seed: int, loudness: float) -> None:
     expected = np.fft.rfft(values.double().numpy())
     assert found.shape == expected.shape
     scale = float(values.square().sum(dim=-1).sqrt().max())
-    assert np.abs(found.numpy() - expected).max() <= 2e-6 * scale
+    assert np.abs(found.numpy() - expected).max() <= 5e-6 * scale
 
 
 @given(
