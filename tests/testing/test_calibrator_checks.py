@@ -231,6 +231,55 @@ class Local:
         return Module(usual)
 
 
+@attrs.frozen
+class Straight(Good):
+    """Fits a line of any slope, and says that it never falls."""
+
+    repairs_prior: ClassVar[bool] = True
+
+    def build(self) -> nn.Module:
+        """Return the module."""
+        return Line()
+
+
+class Line(nn.Module):
+    """Probabilities along a line through the log-odds, with the least squared error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("line", torch.tensor([1.0, 0.0], dtype=torch.float64))
+        self.line: Tensor
+
+    def fit(self, scores: Tensor, labels: Tensor) -> None:
+        """Fit the line."""
+        columns = torch.stack([scores, torch.ones_like(scores)], dim=1)
+        self.line = torch.linalg.pinv(columns) @ (2 * labels.double() - 1)
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """Return probabilities."""
+        return torch.sigmoid(self.line[0] * scores + self.line[1])
+
+
+@attrs.frozen
+class Level(Good):
+    """Gives all clips one probability."""
+
+    def build(self) -> nn.Module:
+        """Return the module."""
+        return Module(lambda module, scores: usual(module, 0 * scores))
+
+
+@attrs.frozen
+class Fixed(Good):
+    """Says that it undoes shifts, and learns nothing."""
+
+    repairs_prior: ClassVar[bool] = True
+
+    def build(self) -> nn.Module:
+        """Return the module."""
+        return Module(lambda _, scores: torch.sigmoid(scores))
+
+
 def test_a_good_one_passes(tmp_path: Path) -> None:
     """No false alarm."""
     assert failures_on("calibrator", Good, tmp_path) == {}
@@ -243,6 +292,9 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
         (Beyond, "gives-probabilities", "from 0 to 1"),
         (Worded, "monotone", "monotone: expected True or False, got 'no'"),
         (Falling, "monotone", "probabilities fall after"),
+        (Straight, "monotone", "fitted to the opposite, probabilities fall after"),
+        (Level, "keeps-what-scores-tell", "keywords a probability of 0.5 on the whole, and others 0.5"),
+        (Fixed, "repairs-a-prior", "its `repairs_prior` is True, and fitted"),
         (Relative, "each-score-by-itself", "in pieces"),
         (Forgetful, "saved-is-loaded", "differ"),
         (Writer, "input-untouched", "differ"),

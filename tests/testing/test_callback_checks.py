@@ -322,7 +322,42 @@ def test_a_strangers_callback_passes(cls: type, tmp_path: Path) -> None:
     assert failures_on("callback", cls, tmp_path) == {}
 
 
+@attrs.frozen
+class Stale:
+    """Averages weights, and leaves the statistics of BatchNorm behind (T24)."""
+
+    def build(self) -> Hooks:
+        """Return the hooks."""
+        return StaleHooks()
+
+
+class StaleHooks(Hooks):
+    """Hooks that put an average up."""
+
+    def __init__(self) -> None:
+        self.average: nn.Module
+
+    def pass_started(self, state: TrainingState) -> None:
+        """Begin with the weights as they are."""
+        self.average = state.evaluated = copy.deepcopy(state.model)
+
+    @torch.no_grad()
+    def step_ended(self, state: TrainingState) -> None:
+        """Move the weights alone."""
+        for mean, weight in zip(self.average.parameters(), state.model.parameters(), strict=True):
+            mean.lerp_(weight, 0.1)
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Return the average."""
+        return {"average": self.average.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take it back."""
+        self.average.load_state_dict(state["average"])
+
+
 BROKEN = [
+    (Stale, "evaluated-has-its-statistics", "running_mean of state.evaluated stays as the pass began"),
     (Nudging, "only-observes", "after step 9 the state.model"),
     (Stopping, "only-observes", "makes 12 steps of 24"),
     (Drawing, "only-observes", "`observes` is True"),

@@ -55,7 +55,7 @@ class Tones:
         return Clip(
             audio=path.with_suffix(".lost") if self.fault == "lost file" and number == 4 else path,
             duration=3.0 if self.fault == "too long" and number == 1 else 1.0,
-            label="nova" if positive else "other",
+            label="nova" if positive or self.fault == "all are the keyword" else "other",
             pool="spoken" if self.fault == "unknown pool" else "positive" if positive else "negative",
             word=(0.2, 4.0) if self.fault == "word beyond the clip" and positive else None,
             speaker=None if "speaker" in self.fault else f"s{number // 2}",
@@ -86,6 +86,7 @@ FAULTS = {
     "no keyword": "keyword-is-spoken",
     "nobody says it": "keyword-is-spoken",
     "nothing else": "keyword-is-spoken",
+    "all are the keyword": "keyword-is-spoken",
     "lost file": "audio-can-be-read",
     "too long": "audio-can-be-read",
     "names no files": "files-accounted-for",

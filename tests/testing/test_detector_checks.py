@@ -223,6 +223,48 @@ class FewLevels(PerFrame):
         return Coarse(scores)
 
 
+@attrs.frozen
+class Stubborn(Good):
+    """Has a threshold of its own."""
+
+    def build(self, threshold: float) -> Any:
+        """Begin a stream."""
+        del threshold
+        return Stream(0.5)
+
+
+@attrs.frozen
+class Upside(Good):
+    """Takes the threshold for how much may be missing."""
+
+    def build(self, threshold: float) -> Any:
+        """Begin a stream."""
+        return Stream(1 - threshold)
+
+
+class OneArray(Stream):
+    """Returns a part of one array, which it writes into again."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__(threshold)
+        self.array = np.zeros(1000, np.int64)
+
+    def feed(self, scores: FloatArray) -> Any:
+        """Take scores, return frames."""
+        fired = super().feed(scores)
+        self.array[: len(fired)] = fired
+        return self.array[: len(fired)]
+
+
+@attrs.frozen
+class Reusing(Good):
+    """Returns what it changes later."""
+
+    def build(self, threshold: float) -> Any:
+        """Begin a stream."""
+        return OneArray(threshold)
+
+
 def test_a_good_one_passes(tmp_path: Path) -> None:
     """No false alarm, for a detector without a sweep."""
     assert failures_on("detector", Good, tmp_path) == {}
@@ -236,6 +278,9 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
         (Shared, "streams-are-their-own", "side by side"),
         (Deaf, "hears-and-keeps-still", "do not make it fire"),
         (Nervous, "hears-and-keeps-still", "fires on zeros"),
+        (Reusing, "chunking-free", "changes as it is fed more"),
+        (Stubborn, "threshold-decides", "at the same frames at all thresholds"),
+        (Upside, "threshold-decides", "of five seconds of 0.3 it fires"),
         (PerFrame, "a-burst-is-no-event-per-frame", "10 events"),
         (Writing, "scores-untouched", "read-only"),
         (Hopless, "hop-is-stated", "expected hop_seconds above 0"),

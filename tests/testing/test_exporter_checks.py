@@ -180,6 +180,24 @@ class Training(Good):
         return path
 
 
+@attrs.frozen
+class Easygoing(Placeholder):
+    """Takes anything for the same model."""
+
+    tolerance: float = option(1.0, above=0, at_most=1, help="largest difference")
+
+
+@attrs.frozen
+class Casting(Good):
+    """Leaves the modules with twice the digits."""
+
+    def export(self, shipped: Shipped, folder: Path) -> Path:
+        """Write the weights."""
+        path = super().export(shipped, folder)
+        shipped.double()
+        return path
+
+
 def test_a_good_one_passes(tmp_path: Path) -> None:
     """No false alarm."""
     assert failures_on("exporter", Good, tmp_path) == {}
@@ -190,6 +208,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
     [
         (Rounded, "output-is-eager", "differs by"),
         (Placeholder, "output-is-eager", "differs by"),
+        (Easygoing, "output-is-eager", "its tolerance is 1, and even of another network"),
         (Column, "output-is-eager", "expected probabilities [66], got [66, 1]"),
         (Joint, "any-number-of-windows", "1 at once"),
         (Homesick, "file-is-enough", "weights.safetensors"),
@@ -198,6 +217,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
         (Pickled, "nothing-is-pickled", "model.bin is, or holds, a pickle"),
         (Zipped, "nothing-is-pickled", "model.pt is, or holds, a pickle"),
         (Nested, "nothing-is-pickled", "model.pt2 is, or holds, a pickle"),
+        (Casting, "modules-untouched", "torch.float64 after it, expected torch.float32"),
         (Training, "modules-untouched", "in training mode"),
     ],
 )

@@ -224,7 +224,7 @@ def test_one_line_in_a_test(site: Path, capsys: pytest.CaptureFixture[str]) -> N
     """`check_plugin` takes the plugin's name or its distribution's, prints counts, and raises with every failure."""
     acme(site)
     tally = check_plugin("acme-wake")
-    assert "calibrator:shifted  18 checks ran" in capsys.readouterr().out
+    assert "calibrator:shifted  19 checks ran" in capsys.readouterr().out
     assert {one.state for one in tally.outcomes} <= {PASSED, SKIPPED}
     (site / "acme_shifted.py").write_text(SHIFTED.replace(".sigmoid()", ".sin().float()"))
     del __import__("sys").modules["acme_shifted"]
@@ -274,13 +274,13 @@ def test_on_the_command_line(site: Path, pytester: pytest.Pytester) -> None:
     pytester.makepyprojecttoml("[tool.wakekit.conformance.fails]\n'calibrator:shifted/frozen' = 'just to see'")
     pytester.makepyfile("def test_of_the_project(): pass")
     found = pytester.runpytest_inprocess("--wakekit", "acme-wake", "-p", "no:cacheprovider")
-    found.assert_outcomes(passed=17, failed=1, skipped=0 if torch.cuda.is_available() else 1)
+    found.assert_outcomes(passed=18, failed=1, skipped=0 if torch.cuda.is_available() else 1)
     found.stdout.fnmatch_lines(
         [
             "*expected to fail (just to see), and passed: take it out of fails",
             "*A component is parameters only, which nobody changes.*",
             "*wakekit conformance*",
-            "calibrator:shifted  18 checks ran, 1 failed*",
+            "calibrator:shifted  19 checks ran, 1 failed*",
         ]
     )
     found = pytester.runpytest_inprocess("--wakekit", "acme", "-k", "monotone", "-p", "no:cacheprovider")
@@ -299,9 +299,9 @@ def test_the_projects_own_tests_run_where_they_are_named(site: Path, pytester: p
     own = pytester.makepyfile(test_own="def test_of_the_project(): pass")
     asked = ("--wakekit", "acme", "-k", "frozen or of_the_project", "-p", "no:cacheprovider")
     found = pytester.runpytest_inprocess(*asked)
-    found.assert_outcomes(passed=1, deselected=18)
-    found.stdout.fnmatch_lines(["collected 19 items / 18 deselected / 1 selected"])
-    pytester.runpytest_inprocess(*asked, own).assert_outcomes(passed=2, deselected=18)
+    found.assert_outcomes(passed=1, deselected=19)
+    found.stdout.fnmatch_lines(["collected 20 items / 19 deselected / 1 selected"])
+    pytester.runpytest_inprocess(*asked, own).assert_outcomes(passed=2, deselected=19)
 
 
 def test_what_a_checkout_declares_is_found_from_anywhere(site: Path, tmp_path: Path) -> None:

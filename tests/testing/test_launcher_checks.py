@@ -119,6 +119,18 @@ class Greedy(Good):
         Good().launch(jobs, watch, workers=workers)
 
 
+@attrs.frozen
+class Inside(Good):
+    """Does every job in this very process, which one that dies would end."""
+
+    def launch(self, jobs: Sequence[Job], watch: Watch, *, workers: int | None) -> None:
+        """Do them."""
+        del workers
+        for job in jobs:
+            watch.started(job)
+            watch.ended(job, unpacked(work(packed(job))))
+
+
 def test_a_good_one_passes(tmp_path: Path) -> None:
     """No false alarm."""
     assert failures_on("launcher", Good, tmp_path) == {}
@@ -130,6 +142,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
         (Backwards, "every-job-is-told", "jobs are begun as"),
         (Doubled, "every-job-is-told", "told twice"),
         (Fragile, "a-failure-ends-its-job-alone", "the ends of 5 are told"),
+        (Inside, "a-failure-ends-its-job-alone", "carry jobs out in other processes"),
         (Curt, "a-failure-ends-its-job-alone", "the reason of a failure is lost"),
         (Stubborn, "stops-when-told", "is swallowed"),
         (Threaded, "every-job-is-told", "from a thread other than the one that called"),

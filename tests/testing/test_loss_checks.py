@@ -203,7 +203,37 @@ def test_a_strangers_loss_passes(cls: type, tmp_path: Path) -> None:
     assert failures_on("loss", cls, tmp_path) == {}
 
 
+@attrs.frozen
+class Largest(Hinge):
+    """Takes the class of the largest share for the whole target."""
+
+    def value(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss."""
+        return nn.functional.cross_entropy(logits, targets.argmax(dim=1))
+
+
+@attrs.frozen
+class Lopsided(Hinge):
+    """Makes the keyword cost ten times as much, without a word."""
+
+    def value(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss."""
+        return (targets * torch.tensor([1.0, 10.0]).to(logits.device) * -logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+
+@attrs.frozen
+class Stuck(Hinge):
+    """Makes a tensor on the CPU, wherever the logits are."""
+
+    def value(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss."""
+        return (targets * torch.ones(2) * -logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+
 BROKEN = [
+    (Largest, "mixed-targets-count", "use the shares in the targets"),
+    (Lopsided, "unequal-classes-are-said", "a row of class 0 costs 0.6931 and one of class 1 6.931"),
+    (Stuck, "stays-on-the-device", "mixes devices"),
     (Naive, "finite", "with logits of"),
     (Ratio, "finite", "without the keyword"),
     (OneRow, "scalar", "expected a scalar, got [1]"),

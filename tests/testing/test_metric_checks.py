@@ -165,6 +165,16 @@ class Batched(Good):
         return [Statistic(measure="m", over=CLIPS, values=pooled)]
 
 
+@attrs.frozen
+class Unweighted(Good):
+    """A statistic that counts every clip, whatever it weighs."""
+
+    def statistics(self, run: Run) -> Sequence[Statistic]:
+        """Return the mean of all."""
+        whole = np.mean([clip.score for clip in run.clips])
+        return [Statistic(measure="m", over=CLIPS, values=lambda weights: np.full(len(weights), whole))]
+
+
 def test_a_good_one_passes(tmp_path: Path) -> None:
     """No false alarm."""
     assert failures_on("metric", Good, tmp_path) == {}
@@ -184,6 +194,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
         (Writing, "deterministic", "read-only"),
         (OneThreshold, "pooled-folds", "of pooled folds, the measures.m"),
         (Otherwise, "statistics-are-its-measures", "the statistic of m"),
+        (Unweighted, "statistics-go-by-weights", "whatever its clips weigh, even where none counts"),
         (Batched, "statistics-in-batches", "the statistic of m"),
     ],
 )

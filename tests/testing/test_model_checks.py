@@ -254,7 +254,68 @@ class Misspelt(Plain):
     scores: ClassVar[str] = "frames"
 
 
-@pytest.mark.parametrize("cls", [Plain, PerFrame])
+class Shares(Net):
+    """Probabilities where logits are asked for."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return probabilities [B, C]."""
+        return super().forward(features).softmax(dim=1)
+
+
+class Deaf(Net):
+    """Says the same of whatever it is given."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits [B, C]."""
+        return super().forward(0 * features)
+
+
+class Ramp(Net):
+    """Makes a tensor on the CPU, wherever the features are."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits [B, C]."""
+        return super().forward(features * torch.linspace(0, 1, features.shape[2]))
+
+
+class Zero(Net):
+    """Begins with a last layer of zeros, which is fine."""
+
+    def __init__(self, n_features: int, n_classes: int) -> None:
+        super().__init__(n_features, n_classes)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+
+@attrs.frozen
+class Certain(Plain):
+    """Builds what gives probabilities."""
+
+    net: ClassVar[type[nn.Module]] = Shares
+
+
+@attrs.frozen
+class Unhearing(Plain):
+    """Builds what does not listen."""
+
+    net: ClassVar[type[nn.Module]] = Deaf
+
+
+@attrs.frozen
+class Stuck(Plain):
+    """Builds what stays on the CPU."""
+
+    net: ClassVar[type[nn.Module]] = Ramp
+
+
+@attrs.frozen
+class FromZero(Plain):
+    """Builds what begins with zeros."""
+
+    net: ClassVar[type[nn.Module]] = Zero
+
+
+@pytest.mark.parametrize("cls", [Plain, PerFrame, FromZero])
 def test_a_strangers_model_passes(cls: type, tmp_path: Path) -> None:
     """No check complains of a model that keeps the contract, nor of one that refuses some sizes in words."""
     assert failures_on("model", cls, tmp_path) == {}
@@ -275,6 +336,9 @@ BROKEN = [
     (Lazy, "weights-are-float32", "conv.weight has no shape"),
     (SharedCopy, "copies", "after its copy changed"),
     (Renaming, "saved-is-loaded", "extra_"),
+    (Certain, "listens-to-its-features", "leave softmax and sigmoid out"),
+    (Unhearing, "listens-to-its-features", "its logits are the same"),
+    (Stuck, "moves-to-a-device", "mixes devices"),
     (Seeding, "weights-from-the-global-generator", "does it seed itself"),
 ]
 

@@ -145,7 +145,26 @@ def test_a_strangers_optimizer_passes(tmp_path: Path) -> None:
     assert failures_on("optimizer", Signs, tmp_path) == {}
 
 
+class _Resting(Lion):
+    turn = 0
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.turn += 1
+        if self.turn % 2:
+            super().step(closure)
+
+
+@attrs.frozen
+class Resting(Signs):
+    """Rests in every other step, and does not save which it is."""
+
+    def build(self, model: nn.Module) -> torch.optim.Optimizer:
+        """Return the optimizer."""
+        return _Resting(self.weights(model), self.lr)
+
+
 BROKEN = [
+    (Resting, "goes-on-from-its-state", "from its state after 9 steps"),
     (NoOptimizer, "is-an-optimizer", "expected a torch.optim.Optimizer"),
     (Partial, "is-an-optimizer", "it leaves out scale, bias"),
     (Partial, "steps-all-weights", "scale, bias have gradients and do not move"),

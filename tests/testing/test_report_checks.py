@@ -58,6 +58,16 @@ class Littering(Good):
 
 
 @attrs.frozen
+class Beside(Good):
+    """Writes another file beside the run's folder."""
+
+    def write(self, run: Run, folder: Path) -> Path | None:
+        """Write both."""
+        (folder.parent / "notes.txt").write_text("here\n")
+        return super().write(run, folder)
+
+
+@attrs.frozen
 class Absent:
     """Names a file that is not there."""
 
@@ -134,6 +144,7 @@ def test_a_good_one_passes(tmp_path: Path) -> None:
         (Secret, "names-its-file", "it returns None, and wrote report.txt"),
         (Elsewhere, "names-its-file", "not in the run's folder"),
         (Littering, "names-its-file", "it writes notes.txt into the folder that the command was started in"),
+        (Beside, "names-its-file", "it writes notes.txt into runs/, which is not in the run's folder"),
         (Absent, "names-its-file", "which is no file"),
         (Tidy, "leaves-the-run-alone", "it changed clips.jsonl"),
         (Once, "writes-again", "it is another"),

@@ -42,6 +42,8 @@ class Single:
             "one row": lambda: found[0],
             "looks ahead": lambda: torch.cat([found[:, 1:], found[:, -1:]], dim=1),
             "smooths from the start": lambda: found.cumsum(dim=1),
+            "probabilities": found.sigmoid,
+            "of the other class": lambda: -found,
             "deaf": lambda: torch.zeros_like(found),
             "level of the audio": lambda: audio.abs().mean() + torch.zeros_like(found),
         }
@@ -90,6 +92,8 @@ FAULTS = [
     (Single, "level by zero", "finite-scores"),
     (Single, "deaf", "listens-to-the-network"),
     (Single, "level of the audio", "listens-to-the-network"),
+    (Single, "probabilities", "listens-to-the-network"),
+    (Single, "of the other class", "listens-to-the-network"),
     (Single, "in training", "network-untouched"),
     (Single, "in place", "network-untouched"),
     (Delayed, "half the context", "promises-fit-together"),

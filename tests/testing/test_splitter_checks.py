@@ -92,6 +92,13 @@ def hash_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@attrs.frozen
+class Seeded(Hashed):
+    """Has a seed, which decides nothing."""
+
+    seed: int = option(0, at_least=0, help="another seed, another split")
+
+
 FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"fault": "forgets streams"}, "every-row-gets-a-split"),
     ({"fault": "refuses without a word"}, "every-row-gets-a-split"),
@@ -127,6 +134,11 @@ def test_folds_are_asked_of_what_has_them(tmp_path: Path) -> None:
     assert "every-row-tested-once" not in outcomes_on("splitter", Hashed, tmp_path, only={"every-row-tested-once"})
 
 
+def test_a_seed_that_decides_nothing_is_caught(tmp_path: Path) -> None:
+    """A splitter that has a seed goes by it."""
+    assert failures_on("splitter", Seeded, tmp_path).keys() == {"seed-decides"}
+
+
 def test_every_check_is_proved() -> None:
     """There is a mistake for each check of the kind."""
-    assert own_checks("splitter") == {check for _, check in FAULTS}
+    assert own_checks("splitter") == {check for _, check in FAULTS} | {"seed-decides"}

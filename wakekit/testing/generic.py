@@ -14,10 +14,11 @@ import attrs
 import tomli_w
 import torch
 
-from wakekit.converter import ProblemsError, structure_option, value_types
+from wakekit.converter import ProblemsError, structure_option
 from wakekit.errors import WakekitError
 from wakekit.fingerprint import Contents, component_fingerprint
 from wakekit.kinds import SLOTS
+from wakekit.option_types import value_types
 from wakekit.options import option_info
 from wakekit.recipe_table import as_data
 from wakekit.testing.checks import NoDeviceError, check, exercise_of

@@ -13,8 +13,9 @@ from typing import Any
 import attrs
 
 from wakekit.building import build_component
-from wakekit.converter import ProblemsError, value_types
+from wakekit.converter import ProblemsError
 from wakekit.errors import WakekitError
+from wakekit.option_types import value_types
 from wakekit.options import OptionInfo, option_info
 from wakekit.registry import Entry, Registry
 from wakekit.testing.elsewhere import Elsewhere

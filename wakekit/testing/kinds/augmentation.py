@@ -17,6 +17,7 @@ from wakekit.batch import AudioTable, Batch, Draws, Recorded, Sources
 from wakekit.distributed import World
 from wakekit.errors import WakekitError
 from wakekit.testing.checks import check, exercise
+from wakekit.testing.devices import assert_stays, on_cuda
 from wakekit.testing.same import assert_same
 from wakekit.testing.sounds import RATE, extremes, sound
 
@@ -35,6 +36,7 @@ _DOMAINS = ("waveform", "features", "recording")
 _ROWS, _SAMPLES, _SHAPE = 8, 4000, (10, 25)
 _SEED = 7
 _CLOSE = 1e-5
+_TRIES = 50
 
 
 @exercise("augmentation")
@@ -247,6 +249,45 @@ def same_after_use(subject: Subject) -> None:
     first = _tensors(change(_batch(subject)))
     change(_batch(subject, 5, 6000, seed=3))
     assert_same(_tensors(change(_batch(subject))), first, where="after another, batch")
+
+
+@check("augmentation", when=_builds)
+def stays_on_the_device(subject: Subject) -> None:
+    """It computes on the batch's device, whose draws `batch.draws` gives: nobody moves what it makes."""
+    assert_stays(
+        lambda: _on_cuda(subject), "given a batch on a CUDA device it", "make tensors with device=batch.audio.device"
+    )
+
+
+def _on_cuda(subject: Subject) -> Tensor:
+    """Return what is changed of a batch without values on a CUDA device, the sources being there too."""
+    batch, sources = _batch(subject), _sources()
+    there = {name: on_cuda(values) for name, values in _cloned(batch).items()}
+    background, rooms = (
+        attrs.evolve(table, audio=on_cuda(table.audio)) for table in (sources.background, sources.impulse_responses)
+    )
+    change = _change(subject, Sources(background, rooms, RATE))
+    found = change(Batch(**there, draws=Draws(_generator(), _ROWS, torch.device("cuda"))))
+    changed: Tensor | None = found.audio if found.features is None else found.features
+    assert changed is not None
+    return changed
+
+
+@check("augmentation", when=_builds)
+def changes_something(subject: Subject) -> None:
+    """Of many batches it changes some, also with `probability = 1`; where its defaults change none, give an example."""
+    cases: list[dict[str, Any]] = [{}, {"probability": 1.0}] if _has_probability(subject) else [{}]
+    for options in cases:
+        change, draws = _change(subject, **options), Draws(_generator(), _ROWS, _CPU)
+        before = _tensors(_batch(subject))
+        found = [_tensors(change(_batch(subject, draws=draws))) for _ in range(_TRIES)]
+        told = f" with {options}" if options else ""
+        assert any(not _equal(one, before) for one in found), f"{_TRIES} batches{told} come out as they were"
+
+
+def _equal(one: dict[str, Tensor | None], two: dict[str, Tensor | None]) -> bool:
+    pairs = [(values, two[name]) for name, values in one.items()]
+    return all(torch.equal(first, second) for first, second in pairs if first is not None and second is not None)
 
 
 @check("augmentation", when=_builds)

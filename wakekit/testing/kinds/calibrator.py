@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _CPU = torch.device("cpu")
 _SIZES = (1, 2, 7, 100)
+_AS_GOOD = 0.02
 
 
 @exercise("calibrator")
@@ -29,20 +30,20 @@ def probabilities(subject: Subject, device: torch.device) -> dict[str, Tensor]:
     return {"fresh": fresh, "fitted": _fitted(module, device)(grid)}
 
 
-def _fitted(module: nn.Module, device: torch.device = _CPU) -> nn.Module:
-    scores, labels = _clips()
+def _fitted(module: nn.Module, device: torch.device = _CPU, *, clips: tuple[Tensor, Tensor] | None = None) -> nn.Module:
+    scores, labels = clips or _clips()
     fit: Any = getattr(module, "fit", None)
     if fit is not None:
         fit(scores.to(device), labels.to(device))
     return module
 
 
-def _clips(positives: int = 80, negatives: int = 240) -> tuple[Tensor, Tensor]:
-    """Return log-odds that are too sure and off by a bias, with labels."""
+def _clips(positives: int = 80, negatives: int = 240, *, turned: bool = False) -> tuple[Tensor, Tensor]:
+    """Return log-odds that are too sure and off by a bias, with labels; `turned`, the keywords have the lower ones."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.cat([torch.ones(positives), torch.zeros(negatives)]).double()
     noise = torch.randn(len(labels), generator=generator, dtype=torch.float64)
-    return 3 * (2 * labels - 1) + 4 * noise + 1.5, labels
+    return (-3 if turned else 3) * (2 * labels - 1) + 4 * noise + 1.5, labels
 
 
 def _grid() -> Tensor:
@@ -70,9 +71,44 @@ def monotone(subject: Subject) -> None:
     """It says that higher scores never get lower probabilities, fitted or not, and so they do."""
     stated = subject.value.monotone
     assert isinstance(stated, bool), f"monotone: expected True or False, got {stated!r}"
-    for module in (subject.value.build(), _fitted(subject.value.build())):
-        falls = torch.diff(module(_grid())) < 0
-        assert not bool(falls.any()), f"its `monotone` is True, and probabilities fall after {_grid()[:-1][falls][0]:g}"
+    told = {"": (_clips(), _grid()), "fitted to the opposite, ": (_clips(turned=True), _grid())}
+    told |= {"for very large log-odds, ": (_clips(), 20 * _grid())}
+    for when, (clips, grid) in told.items():
+        for module in (subject.value.build(), _fitted(subject.value.build(), clips=clips)):
+            falls = torch.diff(module(grid)) < 0
+            where = float(grid[:-1][falls][:1].sum())
+            assert not bool(falls.any()), f"its `monotone` is True, and {when}probabilities fall after {where:g}"
+
+
+@check("calibrator")
+def keeps_what_scores_tell(subject: Subject) -> None:
+    """Where keywords have the higher scores they have the higher probabilities on the whole, fitted or not."""
+    scores, labels = _clips()
+    for when, module in (("", subject.value.build()), ("fitted, ", _fitted(subject.value.build()))):
+        found = module(scores)
+        keyword, other = float(found[labels == 1].mean()), float(found[labels == 0].mean())
+        told = f"{when}it gives keywords a probability of {keyword:.3g} on the whole, and others {other:.3g}"
+        assert keyword > other, told
+
+
+@check("calibrator", when=lambda subject: bool(getattr(subject.value, "repairs_prior", False)))
+def repairs_a_prior(subject: Subject) -> None:
+    """It says that it undoes a shift of all log-odds: fitted on shifted ones it is nearly as good as on the others."""
+    stated = subject.value.repairs_prior
+    assert isinstance(stated, bool), f"repairs_prior: expected True or False, got {stated!r}"
+    scores, labels = _clips()
+    usual = _surprise(_fitted(subject.value.build()), scores, labels)
+    for shift in (-4.0, 4.0):
+        fitted = _fitted(subject.value.build(), clips=(scores + shift, labels))
+        found = _surprise(fitted, scores + shift, labels)
+        told = f"the log loss of clips is {usual:.3g}, and {found:.3g} where all log-odds are {shift:+g}"
+        assert found < usual + _AS_GOOD, f"its `repairs_prior` is True, and fitted, {told}"
+
+
+def _surprise(module: nn.Module, scores: Tensor, labels: Tensor) -> float:
+    """Return the mean log loss of clips."""
+    found = module(scores).detach().clamp(1e-12, 1 - 1e-12)
+    return float(nn.functional.binary_cross_entropy(found, labels))
 
 
 @check("calibrator")

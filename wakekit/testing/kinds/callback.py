@@ -268,6 +268,27 @@ def evaluated_fits(subject: Subject) -> None:
     _train(subject, subject.value, subject.folder / "evaluated", watch=see)
 
 
+@check("callback")
+def evaluated_has_its_statistics(subject: Subject) -> None:
+    """Where the weights that it puts up for validation move with the model's, so do buffers, as BatchNorm's are."""
+    begun: list[dict[str, Tensor]] = []
+
+    def see(hook: str, state: TrainingState) -> None:
+        if state.evaluated is state.model or hook not in {"pass_started", "validated"}:
+            return
+        if hook == "pass_started":
+            begun[:] = [evaluated_weights(state)]
+            return
+        now, weights = evaluated_weights(state), {name for name, _ in state.evaluated.named_parameters()}
+        moved = {name for name, value in now.items() if begun and not torch.equal(value, begun[0][name])}
+        still = {name for name in now.keys() - weights - moved if now[name].is_floating_point()}
+        live = {name for name in still if not torch.equal(state.model.state_dict()[name].cpu(), now[name])}
+        with _said():
+            assert not (moved & weights and live), f"{min(live)} of state.evaluated stays as the pass began with it"
+
+    _train(subject, subject.value, subject.folder / "statistics", watch=see)
+
+
 @check("callback", when=lambda subject: bool(getattr(subject.value, "observes", False)))
 def only_observes(subject: Subject) -> None:
     """It says that it only observes, and so weights, optimizer and validation are the same to the bit without it."""

@@ -193,6 +193,9 @@ def keyword_is_spoken(subject: Subject) -> None:
     positive = sum(clip.pool == "positive" for clip in found.clips)
     assert positive, f"expected clips of the pool positive, got none among {len(found.clips)}"
     assert positive < len(found.clips), f"expected clips of other pools too, got {positive} positive and no others"
+    odd = [clip for clip in found.clips if clip.label == found.keyword and clip.pool != "positive"]
+    told = f"{odd[0].audio} is of the pool {odd[0].pool}" if odd else ""
+    assert not odd, f"{len(odd)} clips are labelled {found.keyword!r} and not positive, first {told}"
 
 
 @check("corpus")
@@ -214,7 +217,7 @@ def audio_can_be_read(subject: Subject) -> None:
 def files_accounted_for(subject: Subject) -> None:
     """Audio is made in the folder given, is below an option of type Path or named by files(), and so fingerprinted."""
     loaded, corpus = _once(subject), subject.value
-    known = [loaded.folder, *_paths(corpus), *(corpus.files() if hasattr(corpus, "files") else ())]
+    known = [loaded.folder, *_paths(corpus), *(corpus.files() if callable(getattr(corpus, "files", None)) else ())]
     strays = sorted({row.audio for row in loaded.manifest.rows() if not _below(row.audio, known)})
     assert not strays, f"{len(strays)} audio files are of no option and not named by files(), first {strays[0]}"
 
@@ -225,7 +228,7 @@ def _below(path: Path, roots: Iterable[Path]) -> bool:
     return any(Path(form(path)).is_relative_to(form(root)) for root in roots for form in forms)
 
 
-@check("corpus", when=lambda subject: hasattr(subject.cls, "files"))
+@check("corpus", when=lambda subject: callable(getattr(subject.cls, "files", None)))
 def files_are_there(subject: Subject) -> None:
     """`files()` names paths of files that exist, the same ones each time."""
     corpus = subject.value

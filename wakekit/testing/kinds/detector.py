@@ -67,9 +67,11 @@ def chunking_free(subject: Subject) -> None:
         whole = _fire(subject, threshold, scores)
         for edges in (_pieces(len(scores), seed), range(len(scores) + 1)):
             stream = subject.value.build(threshold)
+            given = []
             found = []
             for first, stop in itertools.pairwise(edges):
-                frames = [int(frame) for frame in stream.feed(scores[first:stop])]
+                given.append(stream.feed(scores[first:stop]))
+                frames = [int(frame) for frame in given[-1]]
                 strange = [frame for frame in frames if not first <= frame < stop]
                 assert not strange, f"given the scores {first} to {stop}, it fires at {strange[0]}, which is not there"
                 found.append(frames)
@@ -77,6 +79,8 @@ def chunking_free(subject: Subject) -> None:
             assert together == whole.tolist(), (
                 f"cut into pieces it fires at {together}, in one call at {whole.tolist()}"
             )
+            later = [int(frame) for frames in given for frame in frames]
+            assert later == together, f"what it returned changes as it is fed more: {together} becomes {later}"
 
 
 @check("detector")
@@ -102,6 +106,19 @@ def hears_and_keeps_still(subject: Subject) -> None:
     assert len(_fire(subject, 0.5, certain)), "five seconds of probability 1 do not make it fire at a threshold of 0.5"
     for threshold in (0.5, 0.01):
         assert not len(_fire(subject, threshold, silence)), f"it fires on zeros at a threshold of {threshold}"
+
+
+@check("detector")
+def threshold_decides(subject: Subject) -> None:
+    """Where it fires hangs on the threshold, and what it hears at a high one it hears at a low one."""
+    found = [[_fire(subject, threshold, scores).tolist() for scores in _streams()] for threshold in _THRESHOLDS]
+    assert any(one != found[0] for one in found), f"it fires at the same frames at all thresholds of {_THRESHOLDS}"
+    silence, frames = np.zeros(_FRAMES), max(1, round(5 / subject.value.hop_seconds))
+    for level in (0.3, 0.6, 0.9, 1.0):
+        burst = np.concatenate([silence, np.full(frames, level), silence])
+        heard = [bool(len(_fire(subject, threshold, burst))) for threshold in _THRESHOLDS]
+        wrong = sorted(heard) != heard
+        assert not wrong, f"of five seconds of {level:g} it fires {heard} at the thresholds {_THRESHOLDS}, which fall"
 
 
 @check("detector")

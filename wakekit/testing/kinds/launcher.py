@@ -24,11 +24,17 @@ _ENTRY = "wakekit.testing.kinds.launcher:double"
 _LASTS = 0.7
 
 
+class SameProcessError(BaseException):
+    """A job is carried out by the process that checks; no `Exception`, as what a job raises is told of it."""
+
+
 def double(task: dict[str, Any]) -> dict[str, Any]:
     """Do the job of the exercise: twice a number, or what else is asked for."""
     if task.get("fails"):
         raise ValueError("this job fails")
     if task.get("dies"):
+        if task["dies"] == os.getpid():
+            raise SameProcessError("a job that dies would end the whole command: carry jobs out in other processes")
         os._exit(3)
     if task.get("mark"):
         time.sleep(_LASTS)
@@ -59,7 +65,7 @@ class _Kept:
 
 def _jobs(folder: Path, **special: str) -> list[Job]:
     tasks: list[dict[str, Any]] = [{"number": number} for number in range(4)]
-    tasks += [{"number": 0, what: True} for what in special]
+    tasks += [{"number": 0, what: os.getpid()} for what in special]
     return [
         Job(name=f"job {place}", task=task, entry=_ENTRY, out=str(folder), log=str(folder / f"{place}.log"))
         for place, task in enumerate(tasks)

@@ -5,6 +5,7 @@ A loss whose `per_frame` is True takes logits [B, C, T'] too; `class_weights` ar
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from wakekit.testing.checks import check, exercise
+from wakekit.testing.devices import assert_stays, on_cuda
 from wakekit.testing.same import assert_same
 
 if TYPE_CHECKING:
@@ -151,6 +153,45 @@ def falls_as_the_right_logit_rises(subject: Subject) -> None:
         assert found[-1] < found[0], f"for a row of class {label} the loss is {found[0]:.4g} whatever its logit is"
         wrong, good = (float(loss((sign * 3 * right)[None], right[None])) for sign in (-1, 1))
         assert good < wrong, f"for a row of class {label} the loss is {good:.4g} where right, {wrong:.4g} where wrong"
+
+
+@check("loss")
+def mixed_targets_count(subject: Subject) -> None:
+    """Mixed targets, as of mixup and smoothing, cost neither what one class costs nor what the other does."""
+    loss = subject.value.build()
+    logits = torch.tensor([[0.8, -0.4]])
+    whole, most, half, other = (float(loss(logits, torch.tensor([[1 - share, share]]))) for share in (0, 0.3, 0.5, 1))
+    between = len({whole, most, half, other}) == 4
+    told = f"of [1, 0], [0.7, 0.3], [0.5, 0.5] and [0, 1] it makes {whole:.4g}, {most:.4g}, {half:.4g} and {other:.4g}"
+    assert between, f"{told}: use the shares in the targets, not the largest alone"
+
+
+@check("loss")
+def unequal_classes_are_said(subject: Subject) -> None:
+    """At logits of 0 a row of either class costs the same, or `rebalances` names what makes one count for more."""
+    loss = subject.value.build()
+    costs = [float(loss(torch.zeros(1, _C), torch.eye(_C)[[label]])) for label in range(_C)]
+    said = bool(getattr(subject.value, "rebalances", ())) or math.isclose(*costs, rel_tol=1e-4, abs_tol=1e-6)
+    told = f"at logits of 0 a row of class 0 costs {costs[0]:.4g} and one of class 1 {costs[1]:.4g}"
+    assert said, f'{told}: say so, as in rebalances: ClassVar[tuple[str, ...]] = ("class weights",)'
+
+
+@check("loss")
+def stays_on_the_device(subject: Subject) -> None:
+    """It computes on the device of its logits: nobody moves what it holds."""
+    loss, batches = subject.value.build(), [_batch()]
+    if _per_frame(subject):
+        batches.append(_batch(12, 7))
+    for logits, targets in batches:
+        assert_stays(
+            functools.partial(_on_cuda, loss, logits, targets),
+            "given logits on a CUDA device it",
+            "move its tensors, as in weights.to(logits.device)",
+        )
+
+
+def _on_cuda(loss: Any, logits: Tensor, targets: Tensor) -> Any:  # noqa: ANN401
+    return loss(on_cuda(logits), on_cuda(targets))
 
 
 @check("loss")

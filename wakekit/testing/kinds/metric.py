@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wakekit.testing.subject import Subject
 
 _ROUNDING = 1e-9
+_WEIGHTINGS = 20
 
 
 @exercise("metric")
@@ -131,6 +132,19 @@ def statistics_are_its_measures(subject: Subject) -> None:
         assert one.measure in found, f"its statistic is of {one.measure!r}, which it does not measure"
         value = float(one.values(np.ones((1, _items(run)[one.over])))[0])
         assert_same(value, found[one.measure], tolerance=1e-6, where=f"the statistic of {one.measure}")
+
+
+@check("metric", when=lambda subject: hasattr(subject.cls, "statistics"))
+def statistics_go_by_weights(subject: Subject) -> None:
+    """Items that count for more, less or not at all give a statistic another value, or none."""
+    run, rng = made_run(made_results(), subject.folder / "run"), np.random.default_rng(1)
+    for one in subject.value.statistics(run):
+        count = _items(run)[one.over]
+        # Items may be all alike, and still none of them are no value.
+        weights = np.concatenate([np.ones((1, count)), rng.poisson(1.0, (_WEIGHTINGS, count)), np.zeros((1, count))])
+        found = one.values(weights)
+        same = f"the statistic of {one.measure} is {found[0]:g}, whatever its {one.over} weigh, even where none counts"
+        assert np.unique(found).size > 1, same
 
 
 @check("metric", when=lambda subject: hasattr(subject.cls, "statistics"))

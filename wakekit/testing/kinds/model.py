@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from wakekit.errors import WakekitError
 from wakekit.testing.checks import check, exercise
+from wakekit.testing.devices import assert_moves
 from wakekit.testing.same import assert_same, untouched
 from wakekit.testing.training_task import built
 
@@ -30,6 +31,7 @@ _ROWS = 3
 # Layers that are left out at random get their turn within so many batches.
 _TURNS = 10
 _CLOSE = 1e-4
+_MOVES = 5
 
 
 def _features(n_features: int, frames: int, rows: int = _ROWS) -> Tensor:
@@ -118,6 +120,27 @@ def logits_of_every_row(subject: Subject) -> None:
 
 
 @check("model")
+@torch.no_grad()
+def listens_to_its_features(subject: Subject) -> None:
+    """Other features have other logits, once its weights have moved, and these are logits: no probabilities."""
+    batch = _material(subject)
+    made = [_moved(subject, seed) for seed in range(_MOVES)]
+    found = [torch.cat([module(batch), module(-2 * batch)]).float() for module in made]
+    heard = any(not torch.equal(*answers.chunk(2)) for answers in found)
+    assert heard, "whatever the features are, its logits are the same"
+    shares = all(bool(((answers >= 0) & (answers <= 1)).all()) for answers in found)
+    assert not shares, "all that it gives lies from 0 to 1: leave softmax and sigmoid out, which losses apply"
+
+
+def _moved(subject: Subject, seed: int) -> nn.Module:
+    """Return a module in inference whose weights are far from what they begin with, such as zeros in a last layer."""
+    module, generator = _learnt(subject), torch.Generator().manual_seed(seed)
+    for weight in module.parameters():
+        weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.5)
+    return module
+
+
+@check("model")
 def scores_is_stated_right(subject: Subject) -> None:
     """`scores`, where it is stated, is `window` or `frame`."""
     for value in [subject.value, *subject.drawn(4)]:
@@ -190,7 +213,8 @@ def inference_changes_nothing(subject: Subject) -> None:
     before = {name: value.clone() for name, value in module.state_dict().items()}
     with untouched("inference"):
         first = module(batch).clone()
-        module(_material(subject, 5) + 1)
+        for rows in (5, len(batch)):
+            module(_material(subject, rows) + 1)
         again = module(batch)
     assert_same(again, first, where="a second time, the logits")
     assert_same(dict(module.state_dict()), before, where="after inference, the state")
@@ -206,6 +230,12 @@ def saved_is_loaded(subject: Subject) -> None:
     save_file({name: value.detach().clone().contiguous() for name, value in learnt.state_dict().items()}, path)
     other.load_state_dict(load_file(path))
     assert_same(other(_material(subject)), learnt(_material(subject)), where="after loading, the logits")
+
+
+@check("model")
+def moves_to_a_device(subject: Subject) -> None:
+    """The module computes on the device that it is moved to: its tensors are buffers or parameters, or made there."""
+    assert_moves(_fresh(subject).eval(), _material(subject))
 
 
 @check("model")

@@ -51,16 +51,20 @@ class _Written:
 @functools.lru_cache(maxsize=2)
 def _once(subject: Subject) -> _Written:
     """Write a report, the working folder being an empty one, for the checks that only look at it."""
-    run, working, here = _run(subject), subject.folder / "working", Path.cwd()
+    home, here = subject.folder / "home", Path.cwd()
+    shutil.rmtree(home, ignore_errors=True)
+    working = home / "working"
+    working.mkdir(parents=True)
+    run = made_run(made_results(), home / "runs" / "run")
     before = _files(run.folder)
-    working.mkdir(exist_ok=True)
     value = subject.value
     os.chdir(working)
     try:
         found = value.write(run, run.folder)
     finally:
         os.chdir(here)
-    return _Written(found, run.folder, before, _files(run.folder), sorted(_files(working)))
+    strays = sorted(name for name in _files(home) if not name.startswith("runs/run/"))
+    return _Written(found, run.folder, before, _files(run.folder), strays)
 
 
 @exercise("report")
@@ -76,7 +80,14 @@ def names_its_file(subject: Subject) -> None:
     """It returns the file that it wrote into the folder, or None where it writes none, and writes nowhere else."""
     written = _once(subject)
     new = {name for name in written.after if name not in written.before}
-    assert not written.strays, f"it writes {written.strays[0]} into the folder that the command was started in"
+    for stray in written.strays:
+        name = stray.removeprefix("working/")
+        where = (
+            "the folder that the command was started in"
+            if name != stray
+            else f"{Path(stray).parent}/, which is not in the run's folder"
+        )
+        raise AssertionError(f"it writes {Path(name).name} into {where}")
     if written.found is None:
         assert not new, f"it returns None, and wrote {', '.join(sorted(new))}"
     else:

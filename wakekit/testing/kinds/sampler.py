@@ -148,7 +148,7 @@ def batch_size_kept(subject: Subject) -> None:
     for sizes, batches in _epochs(subject).items():
         most = max((len(batch) for batch in batches[:-1]), default=0)
         assert most <= size, f"with {_told(sizes)} a batch has {most} rows, batch_size is {size}"
-        last = len(batches[-1])
+        last = max((len(batch) for batch in batches[-1:]), default=0)
         assert last <= size + 1, f"with {_told(sizes)} the last batch has {last} rows, batch_size is {size}"
 
 
@@ -169,6 +169,20 @@ def epoch_by_itself(subject: Subject) -> None:
         used.batches(_pools(sizes, 5), _generator(9))
     found = list(used.batches(_pools(usual), _generator()))
     assert_same(found, _epoch(subject, usual), where="after other epochs, the epoch")
+
+
+@check("sampler")
+def epochs_differ(subject: Subject) -> None:
+    """A generator's next epoch is another, and so is that of another seed; where not by design, say why in fails."""
+    sampler, generator, pools = subject.value, _generator(), _pools(_usual(subject))
+    first, second = (list(sampler.batches(pools, generator)) for _ in range(2))
+    assert not _alike(first, second), "two epochs from one generator are the same: draw their order from it"
+    other = list(sampler.batches(pools, _generator(1)))
+    assert not _alike(first, other), "with a generator of another seed the epoch is the same: draw its order from it"
+
+
+def _alike(one: Sequence[Tensor], two: Sequence[Tensor]) -> bool:
+    return len(one) == len(two) and all(map(torch.equal, one, two))
 
 
 @check("sampler")

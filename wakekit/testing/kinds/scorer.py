@@ -26,6 +26,7 @@ _WINDOW = _FRAME + (_FRAMES - 1) * _HOP
 _HOPS = (_HOP, 4 * _HOP, 10 * _HOP)
 _CONTEXTS = (0, 3)
 _CLOSE = 1e-4
+_SURE = 8.0
 
 
 @exercise("scorer")
@@ -194,7 +195,7 @@ def finite_scores(subject: Subject) -> None:
 
 @check("scorer")
 def listens_to_the_network(subject: Subject) -> None:
-    """Scores come from the network: another sound, and a network with other weights, give others."""
+    """Scores come from the network: other sounds and weights give others, and where it is sure they have its sign."""
     network, hop, windows = _network(0), 4 * _HOP, 6
     samples = _samples(subject, network, windows, hop)
     first = _score(subject, network, sound(1, samples), hop, windows)
@@ -206,6 +207,23 @@ def listens_to_the_network(subject: Subject) -> None:
     assert not torch.equal(_score(subject, network, sound(1, samples), hop, windows), first), (
         "a network with other weights gives the same scores"
     )
+    for logit in (_SURE, -_SURE):
+        network.model = _Sure(logit)
+        found = _score(subject, network, sound(1, samples), hop, windows)
+        right = bool((found * logit > 0).all())
+        assert right, f"of a network whose log-odds are always {logit:g} it makes {float(found.flatten()[0]):.4g}"
+
+
+class _Sure(nn.Module):
+    """Log-odds that are always the same."""
+
+    def __init__(self, logit: float) -> None:
+        super().__init__()
+        self.logit = logit
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the logits [B, 2]."""
+        return torch.tensor([0.0, self.logit], device=features.device).expand(len(features), 2)
 
 
 @check("scorer")

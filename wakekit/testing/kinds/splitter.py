@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from wakekit.testing.subject import Subject
 
 _SPEAKERS = 24
+_SEEDS = 5
 _STATED = ("train", "train", "train", "dev", "test")
 _POOLS = ("positive", "positive", "positive", "negative", "negative", "hard")
 _ROOT = Path("/made-up")
@@ -229,6 +230,13 @@ def too_few_speakers_told(subject: Subject) -> None:
         check_leakage(found)
         return
     assert told, "expected a sentence that says what is missing, got none"
+
+
+@check("splitter", when=lambda subject: hasattr(subject.value, "seed"))
+def seed_decides(subject: Subject) -> None:
+    """With another `seed` rows go to other splits."""
+    found = [_places(_split(subject, _manifest(), seed=seed)) for seed in range(_SEEDS)]
+    assert any(one != found[0] for one in found), f"with each `seed` from 0 to {_SEEDS - 1} every row goes to one split"
 
 
 def _folds(subject: Subject) -> bool:
