@@ -65,7 +65,7 @@ LAYERS = (
     ("excerpts", "saved_curve", "run_rows", "condition_stage", "measured", "cost", "cautions"),
     ("condition_changes", "parity"),
     ("environment",),
-    ("streams", "compose", "fingerprint", "geometry", "training", "allocator"),
+    ("streams", "compose", "fingerprint", "geometry", "training", "allocator", "culprit"),
     ("callbacks", "rows", "checkpoints", "history"),
     ("search",),
     ("prepared", "operating", "sweep", "readings"),
@@ -99,9 +99,21 @@ LAYERS = (
     ("registry", "required", "positions"),
     ("plugins",),
     ("kinds", "batch"),
-    ("columns", "complaint"),
-    ("data", "options", "hookspecs", "progress", "pooling", "units", "ablation/result", "distributed", "terminal"),
+    ("columns", "complaint", "option_types"),
+    (
+        "data",
+        "options",
+        "hookspecs",
+        "progress",
+        "pooling",
+        "units",
+        "ablation/result",
+        "distributed",
+        "terminal",
+        "answers",
+    ),
     ("errors",),
+    ("widths",),
 )
 
 

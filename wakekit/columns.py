@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wakekit.terminal import columns_of, paint
+from wakekit.widths import fitted, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ def columns(
     """
     if not rows:
         return []
-    sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sizes = [max(map(width_of, column)) for column in zip(*rows, strict=True)]
     width = None if stream is None else columns_of(stream)
     if width is not None and sum(sizes) + len(_GAP) * (len(sizes) - 1) <= width:
         width = None
@@ -39,7 +40,7 @@ def columns(
     for number, row in enumerate(rows):
         looks = ["bold"] * len(row) if headed and not number else [*styles] or [""] * len(row)
         cells = [
-            _painted(cell, style, stream) + " " * (size - len(cell))
+            _painted(cell, style, stream) + " " * (size - width_of(cell))
             for cell, size, style in zip(row, sizes, looks, strict=True)
         ]
         lines += [_GAP.join(cells).rstrip()] if width is None else _wrapped(row, cells, sizes, width)
@@ -66,10 +67,3 @@ def _wrapped(row: Sequence[str], cells: Sequence[str], sizes: Sequence[int], wid
     line = cells[0] if crowded else _GAP.join(cells[:-1])
     below = [_GAP.join(filter(None, row[1:-1])), row[-1]] if crowded else [row[-1]]
     return [line.rstrip(), *(indent + line for text in below for line in fitted(text, width - len(indent)))]
-
-
-def fitted(text: str, width: int) -> list[str]:
-    """Return a text as lines of at most so many characters; what cannot be broken may be longer."""
-    from textwrap import wrap  # noqa: PLC0415
-
-    return wrap(text, max(width, _NARROWEST), break_long_words=False, break_on_hyphens=False)

@@ -7,16 +7,20 @@ traceback.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
+
+from wakekit.widths import beginning, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from importlib.metadata import EntryPoint
 
 _TAB = 4
 _WIDEST = 160
 _NARROWEST = 20
 _INDENT = "    "
+_LONGEST = 400
 
 
 def counted(count: int, noun: str) -> str:
@@ -52,33 +56,77 @@ class PluginError(WakekitError):
 
 @contextmanager
 def blaming(component: str) -> Iterator[None]:
-    """Turn what a component raises into a PluginError that names it and the line the error came from.
+    """Turn what a component raises, SystemExit included, into a PluginError that names it and the line it came from.
 
-    What says already what is wrong for a user passes: WakekitError and OSError.
+    What says already what is wrong for a user passes: WakekitError and OSError. A pipe that broke does not, as it would
+    end the command without a word.
     """
     try:
         yield
-    except (WakekitError, OSError):
-        raise
-    except Exception as error:
-        raise PluginError(f"{component} failed: {type(error).__name__}: {error} @ {raised_at(error)}") from error
+    except (WakekitError, OSError) as error:
+        if not isinstance(error, BrokenPipeError):
+            raise
+        raise failure(component, error) from error
+    except (Exception, SystemExit) as error:
+        raise failure(component, error) from error
+
+
+def failure(component: str, error: BaseException) -> PluginError:
+    """Return the error that says what a component raised, and where."""
+    return PluginError(f"{component} failed: {in_a_sentence(error)} @ {raised_at(error)}")
+
+
+def in_a_sentence(error: BaseException) -> str:
+    """Return what was raised as one line, also where it cannot say what is wrong."""
+    text, kind = "", printable(type(error).__name__)
+    with suppress(Exception):
+        text = printable(" ".join(str(error).split()))
+    return f"{kind}: {text}" if text else kind
+
+
+def printable(text: str) -> str:
+    """Return a text as one line that can be printed anywhere: what cannot is written as its escape, much is cut."""
+    if not text.isprintable():
+        text = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def raised_at(error: BaseException) -> str:
     """Return the file and line that an error comes from, as its author can mend it.
 
-    That is the last one outside of wakekit, of Python and of installed packages, where there is one, else the last.
+    That is the last one of a plugin, or of what is no installed package; wakekit's own plugins come after all others,
+    then anything else.
     """
     from pathlib import Path  # noqa: PLC0415 - only where something failed
+    from traceback import walk_tb  # noqa: PLC0415
 
     others = ("<", *(f"{Path(file).parent}{os.sep}" for file in (__file__, os.__file__)))
-    places, trace = [], error.__traceback__
-    while trace is not None:
-        places.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))
-        trace = trace.tb_next
-    own = [place for place in places if not place[0].startswith(others) and "-packages" not in place[0]]
-    file, line = (own or places)[-1]
-    return f"{file}:{line}"
+    own, strange = _plugin_packages()
+    theirs, ours, place = None, None, ""
+    for frame, line in walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        place = f"{file}:{line}"
+        if package in own:
+            ours = place
+        elif package in strange or not (file.startswith(others) or "-packages" in file):
+            theirs = place
+    return theirs or ours or place
+
+
+def _plugin_packages() -> tuple[set[str], set[str]]:
+    """Return the packages of the plugins that come with wakekit, and those of all others."""
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    found: tuple[set[str], set[str]] = set(), set()
+    points: Iterable[EntryPoint] = ()
+    with suppress(Exception):
+        points = entry_points(group=__package__)
+    for point in points:
+        # What names no module is no plugin.
+        with suppress(Exception):
+            found[point.dist is None or point.dist.name != __package__].add(point.module.partition(".")[0])
+    return found
 
 
 class Problem:
@@ -151,10 +199,10 @@ class Mistake(NamedTuple):
             return ""
         room = max(min(columns - len(_INDENT), _WIDEST), _NARROWEST)
         before, after = _shown(self.source[: self.column - 1]), _shown(self.source[self.column - 1 :])
-        if _width(before) > room // 2:
-            before = f"…{_within(before[::-1], room // 2)[::-1]}"
-        width = _width(before)
-        return f"{_INDENT}{before}{_within(after, room - width)}\n{_INDENT}{' ' * width}^"
+        if width_of(before) > room // 2:
+            before = f"…{beginning(before[::-1], room // 2)[::-1]}"
+        width = width_of(before)
+        return f"{_INDENT}{before}{beginning(after, room - width)}\n{_INDENT}{' ' * width}^"
 
     def __str__(self) -> str:
         return "\n".join(filter(None, (self.text, self.excerpt)))
@@ -163,21 +211,6 @@ class Mistake(NamedTuple):
 def _shown(text: str) -> str:
     """Return part of a line with tabs and what cannot be seen replaced, so that a caret stands where it should."""
     return "".join(one if one.isprintable() else " " * _TAB if one == "\t" else "\ufffd" for one in text)
-
-
-def _width(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
-    from unicodedata import combining, east_asian_width  # noqa: PLC0415
-
-    return sum(0 if combining(one) else 1 + (east_asian_width(one) in "WF") for one in text)
-
-
-def _within(text: str, columns: int) -> str:
-    """Return the beginning of a text that takes at most so many columns."""
-    text = text[: columns * 2]
-    while _width(text) > columns:
-        text = text[:-1]
-    return text
 
 
 class RecipeError(WakekitError):

@@ -18,10 +18,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from wakekit.answers import as_module, as_tensor, who
 from wakekit.artifacts import write_text
 from wakekit.cautions import cautions, prior_shift
 from wakekit.data import OperatingPoint, Results, StreamScores, as_json
-from wakekit.errors import WakekitError
+from wakekit.errors import PluginError, WakekitError
 from wakekit.events import fire, judge_stream
 from wakekit.excerpts import cut
 from wakekit.intervals import hours_needed
@@ -202,15 +203,19 @@ def read_operating_point(folder: Path) -> OperatingPoint:
 
 def read_calibrator(recipe: Recipe, folder: Path) -> nn.Module:
     """Read the calibrator that `calibrate` left."""
-    calibrator: nn.Module = recipe["calibrator"].build()
+    calibrator = _built(recipe)
     tensors = load_file(folder / "calibration.safetensors")
     calibrator.load_state_dict({name: value for name, value in tensors.items() if name not in _NOTHING})
     return calibrator.eval()
 
 
+def _built(recipe: Recipe) -> nn.Module:
+    return as_module(recipe["calibrator"].build(), who("calibrator", recipe["calibrator"]))
+
+
 def fitted_calibrator(recipe: Recipe, clips: ClipScores) -> nn.Module:
     """Return the calibrator's module, fitted on the clips where it learns."""
-    calibrator: nn.Module = recipe["calibrator"].build()
+    calibrator = _built(recipe)
     if hasattr(calibrator, "fit"):
         calibrator.fit(torch.from_numpy(clips.scores), torch.from_numpy(clips.labels))  # type: ignore[operator]
     return calibrator.eval()
@@ -222,9 +227,13 @@ def calibrated_stream(calibrator: nn.Module, scores: StreamScores) -> StreamScor
 
 
 def probabilities(calibrator: nn.Module, scores: FloatArray) -> FloatArray:
-    """Return raw scores [n] as probabilities."""
+    """Return raw scores [n] as probabilities; raises PluginError where the calibrator gives anything else."""
+    name = who("calibrator", calibrator)
     with torch.no_grad():
-        found: FloatArray = calibrator(torch.from_numpy(scores)).numpy()
+        answer = as_tensor(calibrator(torch.from_numpy(scores)), scores.shape, name, dtype=torch.float64, finite=True)
+    if len(answer) and not 0 <= float(answer.min()) <= float(answer.max()) <= 1:
+        raise PluginError(f"{name}: expected probabilities, got {float(answer.min()):g} to {float(answer.max()):g}")
+    found: FloatArray = answer.numpy()
     return found
 
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from wakekit.columns import fitted
 from wakekit.merging import CONDITIONS
 from wakekit.options import option_info
 from wakekit.recipe_table import as_table
 from wakekit.terminal import columns_of, paint
+from wakekit.widths import fitted, padded, width_of
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -79,16 +79,16 @@ def origins_text(recipe: Recipe, stream: TextIO | None = None) -> str:
         rows.append((f"{'.'.join(map(str, path))} = {json.dumps(value, ensure_ascii=False)}", place_of(recipe, path)))
 
     visit(as_table(recipe), ())
-    column = min(_WIDEST, max(len(text) for text, _ in rows))
+    column = min(_WIDEST, max(width_of(text) for text, _ in rows))
     return "".join(line + "\n" for text, where in rows for line in _lines(text, where, column, stream))
 
 
 def _lines(text: str, where: str, column: int, stream: TextIO | None) -> list[str]:
     width = None if stream is None else columns_of(stream)
     note = f"# {where}"
-    room = column if width is None else min(column, width - len(note) - len(_GAP))
-    if width is None or len(text) <= room:
-        return _shown([f"{text:<{room}}{_GAP}", note], where, stream, joint="")
+    room = column if width is None else min(column, width - width_of(note) - len(_GAP))
+    if width is None or width_of(text) <= room:
+        return _shown([padded(text, room) + _GAP, note], where, stream, joint="")
     text = "\n".join(f"{_BELOW * bool(number)}{line}" for number, line in enumerate(fitted(text, width - len(_BELOW))))
     return _shown([text, _BELOW + note], where, stream, joint="\n")
 

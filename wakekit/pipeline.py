@@ -16,6 +16,7 @@ import torch
 from wakekit.allocator import keep_freed_memory
 from wakekit.artifacts import Artifact, Store, copy_file, write_text
 from wakekit.condition_stage import check_conditions, make_condition
+from wakekit.culprit import accusing
 from wakekit.distributed import after_the_first, agreed, once, take_device, world
 from wakekit.environment import environment
 from wakekit.export_stage import check_exports, drop_exports, export, leave_export, shipped
@@ -80,7 +81,8 @@ class Pipeline:
     """
 
     def __init__(self, recipe: Recipe, out: Path, progress: Progress) -> None:
-        geometry(recipe)
+        with accusing(recipe):
+            geometry(recipe)
         self.recipe, self.out, self.progress = recipe, out, progress
         self.store = Store(out / ".store", progress)
         self.prints, self.kin = agreed(_prints(recipe, out) if world().first else ({}, {}))
@@ -281,7 +283,11 @@ class Pipeline:
         def get(make: Callable[[Path], None]) -> Artifact:
             return self.store.get(name, self.prints[stage], make, resumes=resumes, kin=self.kin[stage])
 
-        artifact = once(get, make, together=together)
+        def blamed(folder: Path) -> None:
+            with accusing(self.recipe):
+                make(folder)
+
+        artifact = once(get, blamed, together=together)
         self.stages.append(artifact)
         if artifact.reused:
             self.progress.note(f"{name}: reused {artifact.fingerprint[:10]}")

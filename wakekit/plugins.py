@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pluggy
 
 from wakekit import hookspecs
+from wakekit.errors import in_a_sentence, printable
 from wakekit.hookspecs import API_VERSION, GROUP, Component
 from wakekit.kinds import KINDS
 
@@ -28,7 +29,6 @@ DISABLE_VARIABLE = "WAKEKIT_DISABLE_PLUGINS"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _MOST_COMPONENTS = 10_000
-_LONGEST = 400
 
 
 class Plugin(NamedTuple):
@@ -136,7 +136,7 @@ def _loaded(plugin: Plugin, point: EntryPoint | None, blocked: Iterable[str], en
     except _IncompatibleError as error:
         return plugin._replace(state="incompatible", reason=printable(str(error)))
     except BaseException as error:  # noqa: BLE001
-        return plugin._replace(state="failed", reason=in_a_sentence(error))
+        return plugin._replace(state="failed", reason=_reason(error))
 
 
 @contextmanager
@@ -154,22 +154,9 @@ def contained() -> Iterator[None]:
                 os.chdir(folder)
 
 
-def in_a_sentence(error: BaseException) -> str:
-    """Return what a plugin raised as one line, also where it cannot say what is wrong."""
-    text = ""
-    with suppress(Exception):
-        text = printable(" ".join(str(error).split()))
-    if isinstance(error, _SpecError):
-        return text
-    kind = printable(type(error).__name__)
-    return f"{kind}: {text}" if text else kind
-
-
-def printable(text: str) -> str:
-    """Return a text as one line that can be printed anywhere: what cannot is written as its escape, much is cut."""
-    if not text.isprintable():
-        text = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _reason(error: BaseException) -> str:
+    """Return why a plugin could not be loaded, as one line."""
+    return printable(" ".join(str(error).split())) if isinstance(error, _SpecError) else in_a_sentence(error)
 
 
 def _components(point: EntryPoint) -> tuple[Component, ...]:

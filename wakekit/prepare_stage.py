@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from wakekit.answers import as_one, who
 from wakekit.audio import write_audio
 from wakekit.data import SPLITS, Manifest
 from wakekit.errors import PluginError, WakekitError
@@ -28,7 +29,7 @@ def make_corpus(folder: Path, corpus: Corpus, options: Audio, progress: Progress
     """Load the corpus and write `manifest.jsonl`, `audio.i16` and `spans.npy` into `folder`."""
     own = folder / "made"
     own.mkdir()
-    manifest = corpus.load(own, progress)
+    manifest = as_one(corpus.load(own, progress), Manifest, who("corpus", corpus))
     manifest = write_audio(manifest, folder, options, progress)
     write_manifest(folder / "manifest.jsonl", manifest)
     # What a corpus made for itself lives on in the audio store.

@@ -9,13 +9,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from wakekit.errors import PluginError, WakekitError, an, nearest
-from wakekit.plugins import DISABLE_VARIABLE, Plugin, contained, disabled_by_environment, in_a_sentence, load_plugins
+from wakekit.errors import PluginError, WakekitError, an, in_a_sentence, nearest
+from wakekit.plugins import DISABLE_VARIABLE, Plugin, contained, disabled_by_environment, load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from wakekit.hookspecs import Component
+
+
+OWN_DISTRIBUTION = "wakekit"
 
 
 class Entry(NamedTuple):
@@ -40,6 +43,12 @@ class Entry(NamedTuple):
             raise PluginError(f"{label} cannot be imported: {said}{_hint(said)}") from error
         if not isinstance(found, type) or not hasattr(found, "__attrs_attrs__"):
             raise PluginError(f"{label} is not an attrs class: decorate {self.component.target} with attrs.frozen")
+        from wakekit.option_types import refuse_unwritable  # noqa: PLC0415 - listing loads no class
+
+        try:
+            refuse_unwritable(found)
+        except PluginError as error:
+            raise PluginError(f"{label}: {error}") from error
         return found
 
 
@@ -140,6 +149,18 @@ class Registry:
         name = entry.component.name
         same = [other for other in self._entries[entry.component.kind] if other.component.name == name]
         return name if len(same) == 1 else f"{entry.plugin.name}:{name}"
+
+    def own_name(self, kind: str, name: str) -> str:
+        """Return what stands for a component that comes with wakekit, also where another plugin offers its name too.
+
+        A table that is left out means that component, whatever else is installed; the name where wakekit has none.
+        """
+        own = [
+            entry
+            for entry in self.entries(kind)
+            if entry.component.name == name and entry.plugin.distribution == OWN_DISTRIBUTION
+        ]
+        return self.name_of(own[0]) if len(own) == 1 else name
 
     def _refuse_unusable(self, plugin: str, kind: str, bare: str) -> None:
         states = [known for known in self.plugins if known.name == plugin]

@@ -11,6 +11,7 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 
+from wakekit.answers import as_module, who
 from wakekit.artifacts import write_text
 from wakekit.compose import compose
 from wakekit.condition_stage import changed_split
@@ -36,9 +37,9 @@ def load_network(recipe: Recipe, weights: Path, device: torch.device) -> Network
     """Return the trained network, ready to score."""
     tensors = load_file(weights)
     frontend = recipe["frontend"]
-    normalizer = recipe["normalizer"].build(frontend.n_features)
+    normalizer = as_module(recipe["normalizer"].build(frontend.n_features), who("normalizer", recipe["normalizer"]))
     with torch.random.fork_rng(devices=[]):
-        model = recipe["model"].build(frontend.n_features, N_CLASSES)
+        model = as_module(recipe["model"].build(frontend.n_features, N_CLASSES), who("model", recipe["model"]))
     for name, module in (("model.", model), ("normalizer.", normalizer)):
         module.load_state_dict(
             {key.removeprefix(name): value for key, value in tensors.items() if key.startswith(name)}

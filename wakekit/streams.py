@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wakekit.answers import as_tensor, who
 from wakekit.batch import gather
 from wakekit.data import ClipScores, StreamScores, keyword_labels
 
@@ -73,7 +74,8 @@ class StreamScorer:
         piece = audio[: self._context + (count - 1) * self._hop + self._window].to(self._device)
         with torch.inference_mode():
             floats = piece.to(torch.float32).div_(32768).unsqueeze(0)
-            scores: FloatArray = self._scorer.score(self._network, floats, self._hop)[0, :count].double().cpu().numpy()
+            found = scored(self._network, self._scorer, floats, self._hop)
+            scores: FloatArray = found[0, :count].double().cpu().numpy()
         return scores
 
 
@@ -82,6 +84,13 @@ def context_of(network: Network, scorer: Scorer) -> int:
     fixed = round(getattr(scorer, "context_seconds", 0.0) * network.sample_rate)
     longer = getattr(scorer, "context_windows", 0.0) * (network.context + network.window)
     return network.context + fixed + math.ceil(longer - 1e-6)
+
+
+def scored(network: Network, scorer: Scorer, audio: Tensor, hop: int) -> Tensor:
+    """Return the log-odds [B, n] of audio [B, context + S]; raises PluginError where the scorer gives anything else."""
+    count = 1 + (audio.shape[1] - context_of(network, scorer) - network.window) // hop
+    answer = scorer.score(network, audio, hop)
+    return as_tensor(answer, (len(audio), count), who("scorer", scorer), finite=True)
 
 
 def score_stream(
@@ -150,7 +159,7 @@ def _short_clips(
     low, lengths = split.clips.starts[rows], split.clips.lengths[rows]
     device, before = next(network.parameters()).device, context_of(network, scorer) + window - hop
     padded = _scored_length(int(lengths.max()), hop) + before
-    found = scorer.score(network, gather(split.audio, low - before, low, low + lengths, padded).to(device), hop)
+    found = scored(network, scorer, gather(split.audio, low - before, low, low + lengths, padded).to(device), hop)
     counts = torch.div(lengths + hop - 1, hop, rounding_mode="floor").to(device)
     beyond = torch.arange(found.shape[1], device=device) >= counts.unsqueeze(1)
     scores: FloatArray = found.masked_fill(beyond, -torch.inf).double().cpu().numpy()

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from wakekit.answers import as_module, as_one, as_tensor, who
 from wakekit.artifacts import write_text
 from wakekit.batch import Batch, FeatureBatch, Sources, gather
 from wakekit.checkpoints import Checkpoints
@@ -25,7 +26,7 @@ from wakekit.history import History
 from wakekit.pooling import KEYWORD
 from wakekit.prepared import Prepared, SplitAudio, resident
 from wakekit.rows import training_rows
-from wakekit.training import DivergedError, TrainTask
+from wakekit.training import DivergedError, Trained, TrainTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def _train(folder: Path, recipe: Recipe, prepared: Prepared, progress: Progress,
     good.unlink(missing_ok=True)
     task = _task(recipe, prepared, progress, folder, checkpoints)
     try:
-        trained = recipe["train"].fit(task)
+        trained = as_one(recipe["train"].fit(task), Trained, who("trainer", recipe["train"]))
     except DivergedError as error:
         checkpoints.forget()
         if error.weights is not None:
@@ -95,9 +96,10 @@ def _task(recipe: Recipe, prepared: Prepared, progress: Progress, folder: Path, 
     device = choose_device(settings)
     audio = prepared.open("train")
     data = {"train": resident(audio, device), "dev": resident(prepared.open("dev"), device)}
-    frontend = frontend_options.build(settings.audio.sample_rate).to(device).eval()
+    frontend = _frontend(recipe, device)
     normalizer = _normalizer(recipe, data["train"], frontend, device, progress)
     needed = context(recipe, normalizer)
+    _check_features(recipe, frontend, normalizer, device)
     augmentations = _augmentations(recipe, data["train"])
     own = folder / "training"
     if checkpoints.load() is None:
@@ -132,11 +134,33 @@ def _task(recipe: Recipe, prepared: Prepared, progress: Progress, folder: Path, 
     )
 
 
+def _frontend(recipe: Recipe, device: torch.device) -> nn.Module:
+    """Return the frontend's module, which gives as many features as it says."""
+    options, shape, before = recipe["frontend"], geometry(recipe), frontend_context(recipe)
+    name = who("frontend", options)
+    module = as_module(options.build(recipe.settings.audio.sample_rate), name).to(device).eval()
+    with torch.no_grad():
+        found = module(torch.zeros(2, before + shape.window, device=device))
+    as_tensor(found, (2, options.n_features, shape.window_frames), name, dtype=torch.float32)
+    return module
+
+
+def _check_features(recipe: Recipe, frontend: nn.Module, normalizer: nn.Module, device: torch.device) -> None:
+    """Raise PluginError where the normalizer gives back other than as many features as it is given."""
+    with torch.no_grad():
+        features = frontend(
+            torch.zeros(2, context(recipe, normalizer).samples + geometry(recipe).window, device=device)
+        )
+        found = normalizer(features)
+    as_tensor(found, features.shape, who("normalizer", recipe["normalizer"]), dtype=torch.float32)
+
+
 def _normalizer(
     recipe: Recipe, split: SplitAudio, frontend: nn.Module, device: torch.device, progress: Progress
 ) -> nn.Module:
     """Return the normalizer's module, fitted on the train split."""
-    module: nn.Module = recipe["normalizer"].build(recipe["frontend"].n_features).to(device)
+    built = recipe["normalizer"].build(recipe["frontend"].n_features)
+    module = as_module(built, who("normalizer", recipe["normalizer"])).to(device)
     if hasattr(module, "hear_silence"):
         samples = frontend_context(recipe) + geometry(recipe).window
         with torch.no_grad():
@@ -170,7 +194,13 @@ def _blamed(name: str, change: Augment) -> Augment:
 
     def changed(batch: Batch) -> Batch:
         with blaming(f"augmentation {name}"):
-            return change(batch)
+            found = change(batch)
+        as_one(found, Batch, f"augmentation {name}")
+        for field in ("audio", "targets", "features"):
+            before, after = getattr(batch, field), getattr(found, field)
+            if before is not None:
+                as_tensor(after, before.shape, f"augmentation {name}: {field}")
+        return found
 
     return changed
 

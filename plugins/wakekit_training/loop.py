@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import attrs
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from wakekit import Batch, Draws, TrainingState
+from wakekit.answers import as_module, as_one, as_tensor, who
 from wakekit.distributed import agreed
-from wakekit.errors import blaming
+from wakekit.errors import PluginError, blaming
 from wakekit.training import DivergedError, Trained, TrainTask
 from wakekit_training.added_rows import write_added_rows
 from wakekit_training.rehearsal import rehearsal
@@ -36,11 +39,12 @@ class Training:
 
     def __init__(self, options: Standard, task: TrainTask) -> None:
         self.options, self.task = options, task
-        self.replicas = Replicas(task.model.build(task.n_features, task.n_classes).to(task.device), task.device)
+        built = as_module(task.model.build(task.n_features, task.n_classes), who("model", task.model))
+        self.replicas = Replicas(built.to(task.device), task.device)
         self.model = self.replicas.model
         self.initial = copied(self.model)
-        self.optimizer = task.optimizer.build(self.model)
-        self.schedule: torch.optim.lr_scheduler.LRScheduler | None = None
+        self.optimizer = self._optimizer()
+        self.schedule: LRScheduler | None = None
         self.loss = task.loss.build()
         self.hooks = {name: _built(name, callback) for name, callback in task.callbacks.items()}
         self.rows, self.settled = task.train, 0
@@ -116,12 +120,13 @@ class Training:
                 self.model.load_state_dict(self.initial)
             state.pass_epoch = state.pass_step = self.done = 0
         if state.pass_number:
-            self.optimizer = state.optimizer = self.task.optimizer.build(self.model)
+            self.optimizer = state.optimizer = self._optimizer()
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate
         self._settle_rows(len(self.extra) if saved is None else saved["settled"])
         state.steps = self._pass_steps(state.epoch - state.pass_epoch)
-        self.schedule = self.task.schedule.build(self.optimizer, state.steps)
+        built = self.task.schedule.build(self.optimizer, state.steps)
+        self.schedule = as_one(built, LRScheduler, who("schedule", self.task.schedule))
         self.losses = torch.zeros(state.steps, device=self.task.device)
         self.kept, self.best = None, math.inf
         state.evaluated, state.stop, state.restart = self.model, False, False
@@ -130,6 +135,10 @@ class Training:
             restore(self, saved)
         elif self.settled:
             self._check_visited()
+
+    def _optimizer(self) -> Optimizer:
+        built = self.task.optimizer.build(self.model)
+        return as_one(built, Optimizer, who("optimizer", self.task.optimizer))
 
     def _pass(self, *, on: bool) -> None:
         state = self.state
@@ -219,9 +228,11 @@ class Training:
         with torch.autocast(task.device.type, torch.bfloat16, enabled=task.precision == "bfloat16"):
             batch = self._batch(rows, draws)
             with blaming("model"), batch_of(batch.draws):
-                logits: Tensor = self.model(batch.features)
+                answer = self.model(batch.features)
+            per_frame = getattr(task.model, "scores", "window") == "frame"
+            logits = as_tensor(answer, (*batch.targets.shape, *[-1] * per_frame), who("model", task.model))
             with blaming("loss"):
-                return self.loss(logits.float(), batch.targets)
+                return as_tensor(self.loss(logits.float(), batch.targets), (), who("loss", task.loss))
 
     def _batch(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Crop, augment and turn into normalized features, all on the device: those rows that are this process's."""
@@ -242,7 +253,13 @@ class Training:
 
     def epoch_batches(self, generator: torch.Generator) -> list[list[Tensor]]:
         """Return an epoch's steps, each as the rows of its batches."""
-        batches = list(self.task.sampler.batches(self.rows.pools, generator))
+        given, name = self.task.sampler.batches(self.rows.pools, generator), who("sampler", self.task.sampler)
+        with blaming(name):
+            batches = list(given)
+        for rows in batches:
+            as_tensor(rows, (-1,), name, dtype=torch.int64)
+            if not len(rows) or int(rows.min()) < 0 or int(rows.max()) >= len(self.rows):
+                raise PluginError(f"{name}: expected rows from 0 to {len(self.rows) - 1} in a batch, got {rows!r:.80}")
         size = self.options.accumulate
         return [batches[first : first + size] for first in range(0, len(batches), size)]
 

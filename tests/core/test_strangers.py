@@ -79,6 +79,46 @@ def test_the_place_that_is_told_is_the_strangers_own() -> None:
         exec("with blaming('metric z'): json.loads('{')", {"blaming": blaming, "json": json})  # noqa: S102
 
 
+class Speechless(Exception):  # noqa: N818
+    """An error that cannot say what is wrong."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (SystemExit(0), "SystemExit: 0"),
+        (SystemExit("no licence"), "SystemExit: no licence"),
+        (BrokenPipeError(32, "Broken pipe"), r"BrokenPipeError: \[Errno 32\] Broken pipe"),
+        (Speechless(), "Speechless"),
+        (ValueError(), "ValueError"),
+        (ValueError("one\ntwo \x1b[31mred"), r"ValueError: one two \\x1b\[31mred"),
+        (ValueError("x" * 1_000_000), "ValueError: x{399}…"),
+        (StopIteration(), "StopIteration"),
+    ],
+)
+def test_whatever_is_raised_becomes_one_line(error: BaseException, told: str) -> None:
+    """A component neither ends the command with code 0 nor floods the terminal."""
+    with pytest.raises(PluginError, match=rf"^metric z failed: {told} @ \S+:\d+$"), blaming("metric z"):
+        raise error
+
+
+def test_an_installed_strangers_line_is_told_though_a_library_was_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of installed packages are not the stranger's, but those of an installed plugin are."""
+    point = SimpleNamespace(module="acme_wake.plugin", dist=SimpleNamespace(name="acme-wake"))
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [point] * (group == "wakekit"))
+    folder = Path(np.__file__).parent.parent
+    code = compile("def go(): json.loads('{')", str(folder / "acme_wake" / "rasta.py"), "exec")
+    scope: dict[str, Any] = {"__name__": "acme_wake.rasta", "json": json}
+    exec(code, scope)  # noqa: S102
+    caller: dict[str, Any] = {"__name__": "other", "go": scope["go"], "blaming": blaming}
+    caller_code = compile("with blaming('metric z'): go()", str(folder / "other.py"), "exec")
+    with pytest.raises(PluginError, match=r" @ .*acme_wake/rasta\.py:1$"):
+        exec(caller_code, caller)  # noqa: S102
+
+
 @pytest.mark.parametrize("kind", [list, lambda frames: frames.astype(np.int32), lambda frames: tuple(frames.tolist())])
 def test_frames_in_any_whole_numbers_will_do(kind: Callable[[np.ndarray], Any]) -> None:
     """Lists, tuples and shorter integers count the same."""

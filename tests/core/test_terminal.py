@@ -5,15 +5,21 @@ from __future__ import annotations
 import io
 import os
 import sys
+from textwrap import wrap
 from typing import TYPE_CHECKING, TextIO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from tests.support import Typed, add_plugin, wakekit
 from tests.terminal_support import bare, on_terminal, terminal
 from wakekit.cli import main
+from wakekit.columns import columns
 from wakekit.console import Bars, Lines, make_progress
 from wakekit.terminal import colourful, columns_of, console, paint, table_width, write_any_text
+from wakekit.widths import beginning, fitted, padded, width_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,6 +174,52 @@ def test_options_on_a_narrow_terminal() -> None:
     assert max(map(len, table)) <= 60
     number = table.index("lr")
     assert table[number + 1 : number + 3] == ["      float  0.001  above 0", "      learning rate"]
+
+
+WIDE = "抑制后能量的归一化器、训练集上拟合一次。"
+
+
+@given(text=st.text(alphabet="ab é한日本カ。、(e\u0301 ", max_size=120), columns=st.integers(24, 60))
+def test_wide_letters_take_two_columns(text: str, columns: int) -> None:
+    """Widths are those that another library counts, and lines are as long as fits and lose nothing but blanks."""
+    assert width_of(text) == cell_len(text)
+    lines = fitted(text, columns)
+    assert "".join("".join(lines).split()) == "".join(text.split())
+    words = [word for word in text.split() if cell_len(word) > columns]
+    assert words or all(cell_len(line) <= columns for line in lines)
+    assert all(not line.startswith(("。", "、", "\u0301")) for line in lines) or text.lstrip()[:1] in "。、\u0301"
+    assert cell_len(padded(text, 300)) == 300
+    assert cell_len(beginning(text, columns)) in (
+        {columns, columns - 1} if cell_len(text) > columns else {cell_len(text)}
+    )
+
+
+@given(text=st.text(alphabet="ab é-…→  ", max_size=120), columns=st.integers(24, 60))
+def test_text_without_wide_letters_is_wrapped_as_usual(text: str, columns: int) -> None:
+    """Where every letter takes one column, lines end where Python's own wrapping ends them."""
+    assert fitted(text, columns) == wrap(text, columns, break_long_words=False, break_on_hyphens=False)
+
+
+def test_columns_of_wide_letters() -> None:
+    """A cell of wide letters is followed by as many blanks as put the next cell below those of other rows."""
+    assert columns([("抑制", "x"), ("abcdef", "y"), ("e\u0301", "z")]) == ["抑制    x", "abcdef  y", "e\u0301       z"]
+
+
+@pytest.mark.parametrize("width", [44, 90])
+def test_listings_with_wide_letters(width: int, site: Path) -> None:
+    """Columns stay one below the other, and lines within the terminal, where letters take two columns."""
+    summaries = {"one": WIDE, "two": "a normalizer of one's own, fitted on the training set once", "three": WIDE * 3}
+    yields = "".join(
+        f"    yield Component('normalizer', {name!r}, 'x:X', summary={text!r})\n" for name, text in summaries.items()
+    )
+    head = "from wakekit import Component, hookimpl\n@hookimpl\ndef wakekit_components():\n"
+    add_plugin(site, "acme-wide", head + yields)
+    lines = bare(on_terminal("components", "normalizer", columns=width)).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    if width > 80:
+        found = {name: next(line for line in lines if line.split()[:1] == [name]) for name in summaries}
+        starts = {cell_len(found[name].partition(text[:6])[0]) for name, text in summaries.items()}
+        assert len(starts) == 1
 
 
 def test_origins_on_a_terminal(recipe_file: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -175,3 +176,74 @@ class Broken:
     answer = typed("run", recipe_file, "--out", tmp_path / "runs", "--set", "augmentations.mine.type='broken'")
     assert answer.code == 3
     assert "augmentation mine failed: IndexError" in answer.err
+
+
+ODD = """
+import sys
+import attrs
+import torch
+from torch import nn
+from wakekit import Component, hookimpl, option
+
+@hookimpl
+def wakekit_components():
+    yield Component("normalizer", "odd", "odd_wake:Odd", summary="Go wrong.")
+    yield Component("augmentation", "longer", "odd_wake:Longer", summary="Make it longer.")
+
+@attrs.frozen
+class Odd:
+    \"\"\"Go wrong in one of many ways.\"\"\"
+
+    how: str = option("", help="in which way")
+
+    def build(self, n_features):
+        if self.how == "raises":
+            raise ValueError("no " * 1000)
+        return None if self.how == "none" else Module(self.how)
+
+class Module(nn.Module):
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+
+    def fit(self, batches):
+        if self.how == "leaves":
+            sys.exit(0)
+
+    def forward(self, features):
+        return features[:, :, 1:] if self.how == "short" else features
+
+@attrs.frozen
+class Longer:
+    \"\"\"Double the audio.\"\"\"
+
+    domain = "waveform"
+
+    def build(self, sources):
+        return lambda batch: attrs.evolve(batch, audio=batch.audio.repeat(1, 2))
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("normalizer={type='odd', how='raises'}",
+         "normalizer 'odd' of plugin odd-wake (odd-wake 1.0) failed: ValueError: no no "),
+        ("normalizer={type='odd', how='leaves'}",
+         "normalizer 'odd' of plugin odd-wake (odd-wake 1.0) failed: SystemExit: 0 @ "),
+        ("normalizer={type='odd', how='none'}", "normalizer Odd of odd_wake: expected a Module, got None"),
+        ("normalizer={type='odd', how='short'}", "normalizer Odd of odd_wake: expected a tensor float32 [2, 20, "),
+        ("augmentations.mine.type='longer'", "augmentation mine: audio: expected a tensor float ["),
+    ],
+)  # fmt: skip
+def test_a_strangers_mistake_is_one_sentence_with_its_name(
+    change: str, told: str, recipe_file: Path, tmp_path: Path, site: Path, typed: Typed
+) -> None:
+    """Also where it would end the command with code 0, or train on frames that no stream has: code 3, no traceback."""
+    add_plugin(site, "odd-wake", ODD)
+    answer = typed("run", recipe_file, "--out", tmp_path / "runs", "--quiet", "--set", change)
+    assert answer.code == 3, answer.err
+    (line,) = answer.err.splitlines()
+    assert line.startswith(told)
+    assert len(line) < 1000
+    assert not list((tmp_path / "runs").glob("*/metrics.json"))

@@ -13,6 +13,7 @@ from wakekit.scaffold.package import new_package
 from wakekit.scaffold.recipe import Wanted, recipe_copy, recipe_text
 from wakekit.scaffold.writing import ScaffoldError, write_file, write_folder
 from wakekit.terminal import paint
+from wakekit.widths import padded, width_of
 
 if TYPE_CHECKING:
     import argparse
@@ -67,10 +68,10 @@ _STEPS = (("check", "every mistake at once"), ("run", "from audio to a report"))
 
 def _next(*steps: tuple[str, str]) -> None:
     """Print the commands that come next, each with what it is for."""
-    width = max(len(typed) for typed, _ in steps)
+    width = max(width_of(typed) for typed, _ in steps)
     print("next:")
     for typed, what in steps:
-        print(f"  {typed.ljust(width)}  {paint(f'# {what}', 'dim', sys.stdout)}")
+        print(f"  {padded(typed, width)}  {paint(f'# {what}', 'dim', sys.stdout)}")
 
 
 def _relative(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -219,12 +220,13 @@ detector.votes = 1
 optimizer.type = "fatal"
 detector.votes = 1
 """
+BROKEN = r"optimizer 'broken' of plugin \S+ \(.*\) failed: ZeroDivisionError: no optimizer today @ \S+:\d+"
 REASONS = {
     "calibrator = deadly": "the worker died",
-    "calibrator = leaving": "SystemExit: 3",
-    "optimizer = broken": "ZeroDivisionError: no optimizer today",
+    "calibrator = leaving": r"calibrator 'leaving' of plugin \S+ \(.*\) failed: SystemExit: 3 @ \S+:\d+",
+    "optimizer = broken": BROKEN,
     "optimizer = fatal": "the worker died",
-    "broken-too": "ZeroDivisionError: no optimizer today",
+    "broken-too": BROKEN,
     "fatal-too": "the worker died",
 }
 
@@ -244,18 +246,20 @@ def test_a_failure_is_recorded_and_the_others_go_on(strange: Path, typed: Typed,
     assert any(line.endswith(" to go") for line in told)
     assert not told[-1].endswith(" to go")
     cells = {cell["variant"]: cell for cell in result_of(out)["cells"]}
-    assert {name: cell["reason"] for name, cell in cells.items() if cell["state"] == "failed"} == REASONS
+    reasons = {name: cell["reason"] for name, cell in cells.items() if cell["state"] == "failed"}
+    assert reasons.keys() == REASONS.keys()
+    assert all(re.fullmatch(reason, reasons[name]) for name, reason in REASONS.items()), reasons
     assert [name for name, cell in cells.items() if cell["state"] == "done"] == ["", "calibrator = none", "votes = 1"]
     answers = {answer["variant"]: answer for answer in result_of(out)["answers"]}
     assert {name for name, answer in answers.items() if answer["verdict"] == "failed"} == REASONS.keys()
-    assert all(reason in answers[name]["sentence"] for name, reason in REASONS.items())
+    assert all(reason in answers[name]["sentence"] for name, reason in reasons.items())
     assert made(out, "train") == 1
     for name in ("broken-too", "fatal-too"):
         assert not (folder_of(out) / cells[name]["folder"] / "log.txt").exists()
 
     again = typed("ablate", strange, "--out", out, "--quiet")
     assert (again.code, again.out) == (1, "")
-    assert again.err.splitlines() == [f"{name}, seed 0: failed: {reason}" for name, reason in REASONS.items()]
+    assert again.err.splitlines() == [f"{name}, seed 0: failed: {reasons[name]}" for name in REASONS]
     again = typed("ablate", strange, "--out", out)
     assert "0 left to do; 6 failed before, which --retry-failed does again" in again.err
     retried = typed("ablate", strange, "--out", out, "--retry-failed", "--fail-fast")
