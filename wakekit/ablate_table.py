@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from wakekit.converter import ProblemsError, shown, structure
-from wakekit.errors import Problem
+from wakekit.errors import Problem, nearest
 from wakekit.kinds import SLOTS
 from wakekit.layers import keys_of, short_forms
 from wakekit.merging import KeyPath
@@ -168,6 +168,7 @@ def _left_out(path: str, place: KeyPath) -> Factor:
 def _along(name: str, written: object) -> Factor:
     """Return an axis with its levels."""
     if not isinstance(written, dict) or set(written) not in _PAIRS:
+        _refuse_misspelt(written)
         mixed = isinstance(written, dict) and {"swap", "set"} <= set(written)
         raise ProblemsError([Problem((), _AXIS + (_MERGED if mixed else ""))])
     key, how = ("with", "swap") if "swap" in written else ("to", "set")
@@ -193,6 +194,21 @@ def _along(name: str, written: object) -> Factor:
         named, label = f"{name} = {in_words(value)}", in_words(value)
         levels.append(Variant(named, edit.place, (edit,), named, levels={name: label}))
     return Factor(name, path, (*place, how), tuple(levels))
+
+
+def _refuse_misspelt(written: object) -> None:
+    """Raise ProblemsError for the keys of an axis that are like one that it lacks."""
+    if not isinstance(written, dict):
+        return
+    known = {key for pair in _PAIRS for key in pair}
+    problems = []
+    for key in written:
+        near = None if key in known else nearest(key, known - written.keys())
+        if near is not None:
+            message = f"unknown option {key!r} of an axis (did you mean {near!r}?)"
+            problems.append(Problem((key,), message, on_key=True, suggestion=near))
+    if problems:
+        raise ProblemsError(problems)
 
 
 def _renamed(problem: Problem) -> Problem:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from wakekit.converter import ProblemsError, shown, structure, structure_option, value_types, warn
+from wakekit.converter import ProblemsError, shown, structure, structure_option, warn
 from wakekit.errors import PluginError, Problem, WakekitError, an, blaming, nearest
 from wakekit.kinds import SLOTS
+from wakekit.option_types import value_types
 from wakekit.registry import Entry, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _KIND_OF = {slot.contract: slot.kind for slot in SLOTS}
 
@@ -34,7 +36,8 @@ def build_component(registry: Registry, kind: str, written: object) -> Chosen:
     """
     table = {"type": written} if isinstance(written, str) else written
     if not isinstance(table, dict):
-        raise ProblemsError([Problem((), f"expected a table or the name of {an(kind)}, got {shown(written)}")])
+        got = "a list of tables; write its header in single brackets" if lists_tables(written) else shown(written)
+        raise ProblemsError([Problem((), f"expected a table or the name of {an(kind)}, got {got}")])
     name = table.get("type")
     if not isinstance(name, str):
         near = nearest("type", table) if name is None else None
@@ -57,11 +60,12 @@ def build_component(registry: Registry, kind: str, written: object) -> Chosen:
     cls = registry.load(entry)
     value: Any = None
     wrong: list[Problem] = []
-    with blaming(f"{kind} {owner!r} of plugin {entry.plugin.label()}"):
+    label = f"{kind} {owner!r} of plugin {entry.plugin.label()}"
+    with blaming(label), _naming(label):
         try:
             value = structure(cls, options, owner, nested=nested_builder(registry))
         except ProblemsError as error:
-            wrong = list(error.problems)
+            wrong = [_perhaps_type(problem, options, owner) for problem in error.problems]
     wrong += _lost_files(cls, options)
     keyword = options.get("keyword") if value is None else getattr(value, "keyword", None)
     if kind == "corpus" and isinstance(keyword, str) and not keyword.strip():
@@ -69,6 +73,28 @@ def build_component(registry: Registry, kind: str, written: object) -> Chosen:
     if wrong:
         raise ProblemsError(wrong)
     return Chosen(entry, value)
+
+
+@contextmanager
+def _naming(component: str) -> Iterator[None]:
+    try:
+        yield
+    except PluginError as error:
+        raise PluginError(f"{component}: {error}") from error
+
+
+def lists_tables(written: object) -> bool:
+    """Return whether something is what headers in double brackets make: a list of tables."""
+    return isinstance(written, list) and bool(written) and all(isinstance(item, dict) for item in written)
+
+
+def _perhaps_type(problem: Problem, options: Mapping[str, object], owner: str) -> Problem:
+    """Return a problem of a key that is like none of the component's options, told where it may be meant for `type`."""
+    key = str(problem.path[0]) if len(problem.path) == 1 and problem.on_key and problem.suggestion is None else ""
+    if not isinstance(options.get(key), str) or nearest(key, ["type"]) is None:
+        return problem
+    message = f"unknown option {key!r} of {owner} (did you mean 'type'?)"
+    return Problem((key,), message, on_key=True, suggestion="type")
 
 
 def _offer(registry: Registry, kind: str) -> str:

@@ -84,6 +84,10 @@ def _options(parser: argparse.ArgumentParser, typed: Sequence[str]) -> argparse.
     name = next((word for word in typed if not word.startswith("-")), None)
     if name is not None and name not in commands:
         parser.error(f"unknown command {name!r}{_near(name, commands)}; see wakekit --help")
+    # Python's parser would take the dashes for the end of the options.
+    empty = next((word for word in typed if word.startswith("--") and word.endswith("=--")), None)
+    if empty is not None and name is not None:
+        commands[name].error(f"expected a value, got {empty!r}")
     options, unknown = parser.parse_known_args(typed)
     del options.commands
     if unknown:

@@ -31,6 +31,13 @@ _SHIPPED = "wakekit:"
 _CORE = ("audio", "window", "compose", "operating_point", "plugins")
 _SLOTS = {slot.key: slot for slot in SLOTS}
 _FINISHED = ("metrics.json", "folds.json")
+# zsh: of a line with several commands, the words of the one that is being typed, rather than the whole of it.
+_IN_ZSH = {
+    'COMP_LINE="$BUFFER"': 'COMP_LINE="${(j: :)words[1,CURRENT]}"',
+    'COMP_POINT="$CURSOR"': (
+        'COMP_POINT="$(( ${#${(j: :)words[1,CURRENT]}} - ${#SUFFIX} - ${#ISUFFIX} - ${#QISUFFIX} ))"'
+    ),
+}
 # What the shell shows next must be typed first: these end a candidate that is not whole.
 _MORE = (".", "/", ":", "=")
 
@@ -274,7 +281,10 @@ _COMPLETERS: dict[str, Candidates] = {
 
 def shell_script(shell: str) -> str:
     """Return what a shell is to read, once, to complete `wakekit`."""
-    return str(shellcode(["wakekit"], shell=shell)).strip()
+    script = str(shellcode(["wakekit"], shell=shell)).strip()
+    for written, better in _IN_ZSH.items():
+        script = script.replace(written, better)
+    return script
 
 
 def print_script(shell: str, stream: TextIO) -> None:

@@ -24,6 +24,7 @@ from cattrs import Converter
 
 from wakekit.errors import PluginError, Problem, WakekitError, nearest
 from wakekit.layers import Text
+from wakekit.option_types import value_types
 from wakekit.options import former_names, option_info
 
 if TYPE_CHECKING:
@@ -95,18 +96,6 @@ def structure_option(cls: type, name: str, value: object) -> object:
     return made
 
 
-def value_types(cls: type) -> dict[str, Any]:
-    """Return the resolved type of every field of an attrs class; raises PluginError where a name cannot be found."""
-    try:
-        attrs.resolve_types(cls)
-    except NameError as error:
-        raise PluginError(
-            f"{cls.__module__}.{cls.__qualname__}: {error}; import the types of its options at run time, "
-            "not under TYPE_CHECKING"
-        ) from error
-    return {field.name: field.type for field in attrs.fields(cls) if field.init}
-
-
 @functools.cache
 def _converter(nested: BuildNested | None) -> Converter:
     converter = Converter(detailed_validation=True)
@@ -119,10 +108,9 @@ def _converter(nested: BuildNested | None) -> Converter:
     converter.register_structure_hook_func(_is_a(tuple, list), functools.partial(_sequence, converter=converter))
     converter.register_structure_hook_func(_is_a(dict), functools.partial(_mapping, converter=converter))
     converter.register_structure_hook_func(attrs.has, lambda value, cls: _table(value, cls, _own_name(cls), converter))
-    if nested is not None:
-        converter.register_structure_hook_func(
-            lambda wanted: bool(getattr(wanted, "_is_protocol", False)), lambda value, kind: nested(kind, value)
-        )
+    converter.register_structure_hook_func(
+        lambda wanted: bool(getattr(wanted, "_is_protocol", False)), functools.partial(_component, nested=nested)
+    )
     return converter
 
 
@@ -130,6 +118,14 @@ def _own_name(cls: type) -> str:
     """Return what a table of a recipe is called, by its class: as its documentation does, `[audio]`."""
     named = re.match(r"`(\[[\w.]+\])`", cls.__doc__ or "")
     return named[1] if named else cls.__name__.lower()
+
+
+def _component(value: object, kind: type, *, nested: BuildNested | None) -> object:
+    if attrs.has(type(value)):
+        return value
+    if nested is None:
+        raise ValueError(_mismatch("a component", value))
+    return nested(kind, value)
 
 
 def _is_a(*containers: type) -> Callable[[Any], bool]:
@@ -148,7 +144,7 @@ def _sequence(value: object, wanted: Any, *, converter: Converter) -> object:  #
     arms = typing.get_args(wanted)
     container = typing.get_origin(wanted) or wanted
     any_length = container is list or arms[-1:] == (Ellipsis,) or not arms
-    if not isinstance(value, list):
+    if not isinstance(value, (list, tuple)):
         raise ValueError(_mismatch("a list" if any_length else f"a list of {len(arms)}", value))
     if any_length:
         arms = (arms[0] if arms else Any,) * len(value)
@@ -173,10 +169,12 @@ def _all(items: Iterable[tuple[Any, object]], arms: Sequence[Any], converter: Co
 
 
 def _table(value: object, cls: type, owner: str, converter: Converter) -> Any:  # noqa: ANN401
+    fields = {field.name: field for field in attrs.fields(cls) if field.init}
+    if type(value) is cls:
+        value = {name: getattr(value, name) for name in fields}
     if not isinstance(value, Mapping):
         raise ProblemsError([Problem((), _mismatch("a table", value))])
     wanted = value_types(cls)
-    fields = {field.name: field for field in attrs.fields(cls) if field.init}
     names, problems = _keys_of(value, cls, owner)
     given: dict[str, Any] = {}
     for name, field in fields.items():
@@ -184,7 +182,7 @@ def _table(value: object, cls: type, owner: str, converter: Converter) -> Any:  
             key = names[name]
             try:
                 with _under(key):
-                    given[name] = converter.structure(value[key], wanted[name])
+                    given[name] = None if value[key] is None else converter.structure(value[key], wanted[name])
             except Exception as error:  # noqa: BLE001
                 problems += [problem.under(key) for problem in problems_of(error)]
                 continue
@@ -193,15 +191,41 @@ def _table(value: object, cls: type, owner: str, converter: Converter) -> Any:  
                 problems.append(_complained(key, complaint, given[name], option_info(field).choices))
         elif field.default is attrs.NOTHING:
             problems.append(Problem((), f"missing option {name!r} of {owner}", on_key=True, missing=True))
-        elif isinstance(field.default, (int, tuple)):
-            # A default written as 1 for a float must mean, and fingerprint, what 1 in a recipe does.
-            given[name] = converter.structure(_as_written(field.default), wanted[name])
+        elif not isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]
+            _refuse_default(cls, name, option_info(field).complaint(field.default))
     if problems:
         raise ProblemsError(problems)
+    made = _built(cls, given, names)
+    defaults = {name: getattr(made, name) for name in fields if name not in given}
+    return _built(cls, given | _defaults(cls, defaults, converter), names) if defaults else made
+
+
+def _built(cls: type, given: Mapping[str, Any], names: Mapping[str, str]) -> Any:  # noqa: ANN401
     try:
         return cls(**given)
     except (ValueError, TypeError, WakekitError) as error:
         raise ProblemsError([_refusal(str(error), names)]) from error
+
+
+def _defaults(cls: type, values: Mapping[str, Any], converter: Converter) -> dict[str, Any]:
+    """Return defaults as a recipe would give them: one of 1 for a float means, and is fingerprinted as, 1.0."""
+    wanted = value_types(cls)
+    made = {}
+    for name, value in values.items():
+        try:
+            with warned():
+                made[name] = None if value is None else converter.structure(value, wanted[name])
+        except Exception as error:  # noqa: BLE001
+            first = problems_of(error)[0]
+            place = "".join(f"{part}: " for part in first.path)
+            _refuse_default(cls, name, f"{place}{first.message}")
+    return made
+
+
+def _refuse_default(cls: type, name: str, complaint: str | None) -> None:
+    if complaint:
+        owner = f"{cls.__module__}.{cls.__qualname__}"
+        raise PluginError(f"{owner}: the default of option {name!r} is none that a recipe could state: {complaint}")
 
 
 def _complained(key: str, complaint: str, value: object, choices: Sequence[object] | None) -> Problem:
@@ -242,10 +266,6 @@ def _warn_of(key: str, field: attrs.Attribute[Any], owner: str) -> None:
     deprecated = option_info(field).deprecated
     if deprecated:
         warn(Problem((key,), f"{field.name!r} of {owner} is deprecated: {deprecated}", on_key=True))
-
-
-def _as_written(default: object) -> object:
-    return [_as_written(item) for item in default] if isinstance(default, tuple) else default
 
 
 def _unknown(key: str, owner: str, names: list[str]) -> Problem:
@@ -299,7 +319,7 @@ def _exact(value: object, _: object = None, *, wanted: type) -> object:
 
 
 def _number(value: object, _: object = None) -> float:
-    if type(value) not in (int, float):
+    if not isinstance(value, float) and type(value) is not int:
         raise ValueError(_mismatch("a number", value))
     number = float(typing.cast("float", value))
     if not math.isfinite(number):
@@ -308,6 +328,8 @@ def _number(value: object, _: object = None) -> float:
 
 
 def _path(value: object, _: object = None) -> Path:
+    if isinstance(value, Path):
+        return value
     if not isinstance(value, str):
         raise ValueError(_mismatch("a path", value))
     folder = value.folder if isinstance(value, Text) else Path.cwd()
@@ -323,7 +345,20 @@ def _literal(value: object, wanted: Any) -> object:  # noqa: ANN401
     for arm in typing.get_args(wanted):
         if value == arm and isinstance(value, type(arm)) and not isinstance(value, bool) ^ isinstance(arm, bool):
             return arm
-    raise ValueError(_mismatch(f"one of {', '.join(map(repr, typing.get_args(wanted)))}", value))
+    raise ValueError(_mismatch(_named(wanted), value))
+
+
+def _named(wanted: Any) -> str:  # noqa: ANN401
+    """Return a type as the writer of a recipe would call it."""
+    origin, arms = typing.get_origin(wanted), typing.get_args(wanted)
+    if _is_literal(wanted):
+        named = [shown(arm) for arm in arms if arm is not None]
+        return f"{'one of ' * (len(named) > 1)}{', '.join(named)}"
+    if origin is tuple and Ellipsis not in arms:
+        return f"a list of {len(arms)}"
+    if tuple in (origin, wanted) or list in (origin, wanted):
+        return "a list"
+    return _NAMES.get(origin or wanted, "a table")
 
 
 def _is_union(wanted: Any) -> bool:  # noqa: ANN401
@@ -346,6 +381,6 @@ def _union(value: object, wanted: Any, *, converter: Converter) -> object:  # no
     if len(arms) == 1:
         raise ProblemsError(failures[0])
     if not any(problem.path for problems in failures for problem in problems):
-        raise ValueError(_mismatch(" or ".join(_NAMES.get(arm, str(arm)) for arm in arms), value))
+        raise ValueError(_mismatch(" or ".join(dict.fromkeys(map(_named, arms))), value))
     # The arm that got furthest into the value is the one that was meant.
     raise ProblemsError(max(failures, key=lambda problems: max(len(problem.path) for problem in problems)))

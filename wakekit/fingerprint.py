@@ -188,7 +188,8 @@ class _Canonical:
             if entry is None:
                 return fields
             named = [entry.plugin.name, entry.component.lasting_name, entry.component.version, fields]
-            return [*named, self._files(value, named)] if hasattr(value, "files") else named
+            asked = entry.component.kind == "corpus" and callable(getattr(value, "files", None))
+            return [*named, self._files(value, named)] if asked else named
         if isinstance(value, Path):
             return {"content": self.contents.once(value, lambda: [value])}
         if isinstance(value, (tuple, list)):

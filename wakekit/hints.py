@@ -1,4 +1,4 @@
-"""Say where a key belongs that stands in the wrong table of a recipe; asked only where a recipe has such a key."""
+"""Say where a key belongs that stands in the wrong table, and what a file is for that is no whole recipe."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from wakekit.errors import WakekitError
+from wakekit.errors import Problem, WakekitError
 from wakekit.kinds import SLOTS
+from wakekit.layers import recipe_name
 from wakekit.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from wakekit.errors import Problem
     from wakekit.kinds import Slot
+    from wakekit.layers import Merged
+    from wakekit.merging import KeyPath
     from wakekit.registry import Registry
 
 _UNKNOWN = re.compile(r"unknown (?:option|key) '[^']+'[^(]* \((?:options are |a recipe has |it has no options)")
@@ -25,6 +27,40 @@ _MOST = 3
 # A guess as like as this is what was meant.
 _SURE = 0.8
 _TOP = "the recipe itself, above its tables"
+
+
+def with_bases(problems: Sequence[Problem], table: Mapping[str, object]) -> list[Problem]:
+    """Return problems, where `extends` stands in a table in place of all that may be missing for want of the bases."""
+    found = [path for path in _ending_in("extends", table, ()) if path[:2] != ("ablate", "variants")]
+    if not found:
+        return list(problems)
+    message = f"unknown key 'extends' ('extends' belongs in {_TOP})"
+    told = [Problem(path, message, on_key=True, suggestion="extends") for path in found]
+    return [*told, *(problem for problem in problems if not problem.missing and problem.path not in found)]
+
+
+def _ending_in(name: str, table: Mapping[str, object], path: KeyPath) -> Iterator[KeyPath]:
+    """Yield the paths of the lists and texts that have a name in the tables within a table."""
+    for key, held in table.items():
+        if isinstance(held, dict):
+            yield from _ending_in(name, held, (*path, key))
+        elif path and key == name and isinstance(held, (list, str)):
+            yield (*path, key)
+
+
+def of_a_part(problems: Sequence[Problem], merged: Merged) -> list[Problem]:
+    """Return problems, all that is missing in one where a file is a part that others extend rather than a recipe."""
+    lost = [f"[{slot.key}]" for slot in SLOTS if slot.neutral is None and not slot.many]
+    written = {f"[{key}]" for key, value in merged.table.items() if isinstance(value, dict)}
+    others = [problem for problem in problems if not problem.missing or set(problem.path[:1]) & merged.table.keys()]
+    if not written or written & set(lost) or len(others) == len(problems):
+        return list(problems)
+    both = f'extends = ["wakekit:quickstart", "{recipe_name(merged.top.label)}"]'
+    message = (
+        f"this is a part for other recipes to extend, not a whole one: it has none of {', '.join(lost)}; name it "
+        f"beside a whole one, as in {both}"
+    )
+    return [Problem((), message, missing=True), *others]
 
 
 def with_homes(problems: Iterable[Problem], table: Mapping[str, object], registry: Registry) -> list[Problem]:

@@ -19,9 +19,9 @@ import attrs
 
 from wakekit.errors import Mistake, RecipeError
 from wakekit.kinds import SLOTS
-from wakekit.merging import CONDITIONS, KeyPath, Meaning, Table, as_written, forget, merge
+from wakekit.merging import AS_WRITTEN, CONDITIONS, KeyPath, Meaning, Table, forget, merge
 from wakekit.positions import locate
-from wakekit.toml_syntax import parse, too_deep
+from wakekit.toml_syntax import number_meant, parse, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -86,7 +86,8 @@ def _lines(text: str) -> list[str]:
 class Merged:
     """The merged table and, for every path in it, the layer that wrote it last; `top` is the recipe itself.
 
-    `found` are the mistakes in reading the layers; where they keep a file from being understood whole, the table is
+    `warnings` are of former names that other layers' present ones replace. `found` are the mistakes in reading the
+    layers; where they keep a file from being understood whole, the table is
     `partial`, so that what is missing in it may not be.
     """
 
@@ -95,6 +96,7 @@ class Merged:
     top: Layer
     found: tuple[Mistake, ...] = ()
     partial: bool = False
+    warnings: tuple[Mistake, ...] = ()
 
     def origin(self, path: KeyPath) -> Layer | None:
         """Return the layer that wrote exactly this path."""
@@ -128,11 +130,11 @@ class Merged:
 
 
 def read_layers(
-    recipe: str | Path, changes: Sequence[str] = (), drops: Sequence[str] = (), *, meaning: Meaning = as_written
+    recipe: str | Path, changes: Sequence[str] = (), drops: Sequence[str] = (), *, meaning: Meaning = AS_WRITTEN
 ) -> Merged:
     """Read and merge a recipe file (or `wakekit:name`), its bases, and the texts of `--set` and `--unset`.
 
-    `meaning` says of a kind and a name which component it stands for; without it, every name stands for another.
+    `meaning` says which component a name stands for; without it, every name stands for another.
     What is wrong with them is in `found` of what is returned. Raises RecipeError where the recipe cannot be read.
     """
     reading = _Reading(meaning)
@@ -143,13 +145,19 @@ def read_layers(
         reading.drop(table, drop, origins)
     if top is None:
         raise RecipeError(reading.found)
-    return Merged(table, origins, top, tuple(reading.found), reading.partial)
+    return Merged(table, origins, top, tuple(reading.found), reading.partial, tuple(reading.warnings))
 
 
 def shipped_recipes() -> Path:
     """Return the folder of the recipes that come with wakekit."""
     inside = Path(str(files("wakekit"))) / "recipes"
     return inside if inside.is_dir() else inside.parents[1] / "recipes"
+
+
+def recipe_name(path: str) -> str:
+    """Return what `extends` calls a recipe's file: `wakekit:NAME` where it came with wakekit."""
+    whole, root = Path(path).resolve(), shipped_recipes().resolve()
+    return f"{_SHIPPED}{whole.relative_to(root).with_suffix('').as_posix()}" if whole.is_relative_to(root) else path
 
 
 def _find(name: str, folder: Path | None) -> Path:
@@ -164,6 +172,7 @@ class _Reading:
     def __init__(self, meaning: Meaning) -> None:
         self.meaning = meaning
         self.found: list[Mistake] = []
+        self.warnings: list[Mistake] = []
         self.partial = False
 
     def file(
@@ -203,9 +212,17 @@ class _Reading:
         for place, base in self._bases(layer, table.pop("extends", [])):
             blame = layer.at(layer.spot(place), "")._replace(path=".".join(map(str, place)))
             _, below, below_origins = self.file(base, above, blame)
-            merge(merged, below, origins=origins, source=below_origins.__getitem__, meaning=self.meaning)
-        merge(merged, table, origins=origins, source=_always(layer), meaning=self.meaning)
+            self._lay(merged, below, origins, below_origins.__getitem__)
+        self._lay(merged, table, origins, _always(layer))
         return merged, origins
+
+    def _lay(self, below: Table, above: Table, origins: dict[KeyPath, Layer], source: Source) -> None:
+        """Lay one table over another, and warn of what the lower one calls by a former name."""
+        for one in merge(below, above, origins=origins, source=source, meaning=self.meaning):
+            message = f"{one.path[-1]!r} of {one.component} is now called {one.present!r}; write that"
+            layer: Layer = one.source
+            warning = layer.at(layer.spot(one.path, on_key=True), message)
+            self.warnings.append(warning._replace(path=".".join(map(str, one.path)), suggestion=one.present))
 
     def _bases(self, layer: Layer, written: object) -> list[tuple[KeyPath, str]]:
         """Return the names of bases, each with where it is written."""
@@ -229,7 +246,7 @@ class _Reading:
         except ValueError as error:
             self.found.append(layer.at((0, 0), str(error)))
             return
-        merge(table, changed, origins=origins, source=_always(layer), meaning=self.meaning)
+        self._lay(table, changed, origins, _always(layer))
 
     def drop(self, table: Table, path: str, origins: dict[KeyPath, Layer]) -> None:
         """Drop what an `--unset` names."""
@@ -312,17 +329,27 @@ def _changed(text: str) -> Table:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise ValueError("expected KEY=VALUE, as in --set optimizer.lr=1e-3")
-    if _toml(f"{key} = 0") is None:
+    if not _toml(f"{key} = 0"):
         raise ValueError(f"{key.strip()!r} is not a key; quote a part that has more than letters, digits, _ and -")
     table = _toml(f"{key} = {value}")
     # A bare word is what one types for a component's name.
     if table is None and _WORD.fullmatch(value.strip()):
         table = _toml(f"{key} = '{value.strip()}'")
     if table is None:
-        raise ValueError(f"expected a TOML value, got {value.strip()!r:.80}; quote text: {_in_quotes(key, value)}")
+        raise ValueError(f"expected a TOML value, got {value.strip()!r:.80}; {_how_to_write(key, value)}")
     if "extends" in table:
         raise ValueError("bases cannot be set here; write a recipe that extends the one you mean")
     return short_forms(rooted(table, Path.cwd()))
+
+
+def _how_to_write(key: str, value: str) -> str:
+    """Return what to type in place of a value that is none."""
+    number = number_meant(value.strip())
+    if number is not None:
+        return f"write {number}"
+    if value.lstrip()[:1] in ("[", "{"):
+        return "close what is opened, and quote text within it: --set 'KEY={type=\"none\"}'"
+    return f"quote text: {_in_quotes(key, value)}"
 
 
 def _in_quotes(key: str, value: str) -> str:

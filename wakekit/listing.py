@@ -6,7 +6,7 @@ What is for a terminal has its width and colours; without a stream to ask, text 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wakekit.columns import columns
 from wakekit.errors import WakekitError, counted
@@ -75,7 +75,7 @@ def describe(registry: Registry, kind: str, name: str, stream: TextIO | None = N
     """Return what a component is and every option it has."""
     import attrs  # noqa: PLC0415
 
-    from wakekit.converter import value_types  # noqa: PLC0415
+    from wakekit.option_types import value_types  # noqa: PLC0415
 
     entry = registry.find(known_kind(kind), name)
     found = registry.load(entry)
@@ -106,7 +106,7 @@ def _option_row(field: object, wanted: object) -> tuple[str, ...]:
     info = option_info(field)
     allowed = info.bounds().removeprefix("a value ")
     if info.choices is not None:
-        allowed = " | ".join(map(str, info.choices))
+        allowed = " | ".join(str(one) for one in info.choices if one is not None)
     unit = f" [{info.unit}]" if info.unit else ""
     return (
         field.name,
@@ -119,12 +119,16 @@ def _option_row(field: object, wanted: object) -> tuple[str, ...]:
 
 def type_name(wanted: object) -> str:
     """Return a type as a recipe's writer would say it."""
+    import re  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
+    from typing import get_args  # noqa: PLC0415
 
     names = {bool: "bool", int: "int", float: "float", str: "text", Path: "path", type(None): "nothing"}
     if wanted in names:
         return names[wanted]
-    return str(wanted).replace("typing.", "").replace("wakekit.kinds.", "")
+    text = wanted.__qualname__ if isinstance(wanted, type) and not get_args(wanted) else str(wanted)
+    # Modules of types go; dots in the texts of a Literal stay.
+    return re.sub(r"'[^']*'|(?:\w+\.)+(\w+)", lambda match: match[1] or match[0], text)
 
 
 def default_text(field: object) -> str:
@@ -134,11 +138,30 @@ def default_text(field: object) -> str:
     default = getattr(field, "default", attrs.NOTHING)
     if default is attrs.NOTHING:
         return "(required)"
-    if default is None:
-        return "(unset)"
-    if isinstance(default, bool):
-        return "true" if default else "false"
-    return str(list(default)) if isinstance(default, tuple) else repr(default)
+    if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
+        if default.takes_self:
+            return "(from other options)"
+        default = default.factory()
+    return "(unset)" if default is None else _written(default)
+
+
+def _written(value: Any) -> str:  # noqa: ANN401
+    from pathlib import PurePath  # noqa: PLC0415
+
+    import attrs  # noqa: PLC0415
+
+    if attrs.has(type(value)):
+        value = {field.name: getattr(value, field.name) for field in attrs.fields(type(value)) if field.init}
+    if isinstance(value, dict):
+        parts = [f"{key} = {_written(item)}" for key, item in value.items() if item is not None]
+        return f"{{ {', '.join(parts)} }}" if parts else "{}"
+    if isinstance(value, (tuple, list)):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, PurePath):
+        return repr(str(value))
+    return str(value) if isinstance(value, (int, float)) else repr(value)
 
 
 def list_plugins(registry: Registry, stream: TextIO | None = None) -> str:

@@ -26,7 +26,7 @@ def component_data(registry: Registry, kind: str, name: str) -> dict[str, Any]:
 
     import attrs  # noqa: PLC0415
 
-    from wakekit.converter import value_types  # noqa: PLC0415
+    from wakekit.option_types import value_types  # noqa: PLC0415
 
     entry = registry.find(known_kind(kind), name)
     found = registry.load(entry)

@@ -7,6 +7,8 @@ what recipes mean: see `formerly`, `deprecated` and `neutral` of `option`.
 
 from __future__ import annotations
 
+import math
+import numbers
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -39,7 +41,7 @@ class OptionInfo:
 
     def complaint(self, value: object) -> str | None:
         """Return what is wrong with the value, or None where it is within bounds."""
-        seen = list(value) if isinstance(value, tuple) else value
+        seen = _as_written(value)
         for number in _numbers(value):
             if (self.above is not None and not number > self.above) or (
                 self.at_least is not None and not number >= self.at_least
@@ -49,15 +51,15 @@ class OptionInfo:
                 self.at_most is not None and not number <= self.at_most
             ):
                 return f"expected {self.bounds()}, got {seen!r}"
-        if self.choices is not None and value not in self.choices:
-            named = [repr(one) for one in self.choices if one != ""]
+        if self.choices is not None and value is not None and value not in self.choices:
+            named = [repr(_as_written(one)) for one in self.choices if one not in ("", None)]
             return f"expected {'one of ' * (len(named) > 1)}{', '.join(named)}, got {seen!r}"
         return None
 
     def bounds(self) -> str:
         """Describe the bounds in words, as in `a value above 0 and at most 1`; empty where there are none."""
         parts = [
-            f"{word} {bound:g}"
+            f"{word} {f'{bound:g}' if float(f'{bound:g}') == bound else bound}"
             for word, bound in (
                 ("above", self.above),
                 ("at least", self.at_least),
@@ -67,6 +69,10 @@ class OptionInfo:
             if bound is not None
         ]
         return "a value " + " and ".join(parts) if parts else ""
+
+
+def _as_written(value: object) -> object:
+    return [_as_written(item) for item in value] if isinstance(value, (tuple, list)) else value
 
 
 def _numbers(value: object) -> Iterable[float]:
@@ -101,14 +107,24 @@ def option(
     as in "use 'pole'; it goes in 0.5". `neutral` is the value with which the component does what it did before it had
     the option: with it the option is left out of the fingerprint.
 
-    Raises ValueError when the class is built with a value outside the bounds, and TypeError for former names that are
-    not a tuple of texts.
+    Raises ValueError when the class is built with a value outside the bounds; and at once TypeError for a bound that is
+    no number and former names that are not a tuple of texts, ValueError for bounds that leave no value.
     """
     if not isinstance(formerly, tuple) or not all(isinstance(name, str) and name for name in formerly):
         raise TypeError(f"formerly: expected a tuple of names, got {formerly!r}")
     if not isinstance(deprecated, str):
         raise TypeError(f"deprecated: expected a sentence, got {deprecated!r}")
-    info = OptionInfo(help, above, below, at_least, at_most, choices, unit, formerly, deprecated, neutral)
+    bounds = {"above": above, "below": below, "at_least": at_least, "at_most": at_most}
+    info = OptionInfo(
+        help=" ".join(help.split()),
+        choices=choices,
+        unit=unit,
+        formerly=formerly,
+        deprecated=deprecated,
+        neutral=neutral,
+        **{name: _bound(name, bound) for name, bound in bounds.items()},
+    )
+    _refuse_empty(info)
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         complaint = info.complaint(value)
@@ -117,6 +133,24 @@ def option(
             raise ValueError(message)
 
     return attrs.field(default=default, validator=check, metadata={_KEY: info})
+
+
+def _bound(name: str, bound: Any) -> float | None:  # noqa: ANN401
+    """Return a bound as JSON can have it; a fraction, say, as the float next to it."""
+    if isinstance(bound, bool) or not isinstance(bound, (numbers.Real, type(None))):
+        raise TypeError(f"{name}: expected a number, got {bound!r}")
+    if bound is None or isinstance(bound, int):
+        return bound
+    if math.isnan(bound):
+        raise ValueError(f"{name}: expected a number, got nan")
+    return float(bound)
+
+
+def _refuse_empty(info: OptionInfo) -> None:
+    low = max((bound for bound in (info.above, info.at_least) if bound is not None), default=-math.inf)
+    high = min((bound for bound in (info.below, info.at_most) if bound is not None), default=math.inf)
+    if low > high or (low == high and (info.above == low or info.below == high)):
+        raise ValueError(f"expected bounds with numbers within, got {info.bounds().removeprefix('a value ')}")
 
 
 def option_info(attribute: attrs.Attribute[Any]) -> OptionInfo:

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wakekit.ablate_table import list_variants, read_ablate
-from wakekit.building import Chosen, build_component
+from wakekit.building import Chosen, build_component, lists_tables
 from wakekit.converter import ProblemsError, shown, structure, warned
 from wakekit.data import SPLITS
 from wakekit.detector_settings import present_search, settings_of
-from wakekit.errors import Mistake, PluginError, Problem, RecipeError, an, nearest
-from wakekit.hints import with_homes
+from wakekit.errors import Mistake, PluginError, Problem, RecipeError, WakekitError, an, nearest
+from wakekit.hints import of_a_part, with_bases, with_homes
 from wakekit.kinds import SLOTS, Slot
 from wakekit.layers import Merged, identical, read_layers
-from wakekit.merging import CONDITIONS, KeyPath
+from wakekit.merging import CONDITIONS, KeyPath, Meaning, Options
+from wakekit.options import former_names
 from wakekit.references import VARS, References
 from wakekit.registry import Registry
 from wakekit.required import unmet
@@ -82,8 +83,20 @@ def load_recipe(
     path: str | Path, registry: Registry, *, changes: Sequence[str] = (), drops: Sequence[str] = ()
 ) -> Recipe:
     """Read, merge and resolve a recipe; raises RecipeError with every mistake and its place."""
-    merged = read_layers(path, changes, drops, meaning=registry.meaning)
+    merged = read_layers(path, changes, drops, meaning=_meaning(registry))
     return _Resolver(registry, merged).resolve(Path(str(path).rpartition(":")[2]).stem)
+
+
+def _meaning(registry: Registry) -> Meaning:
+    def options(kind: str, name: str) -> Options:
+        # What is wrong with a component is said where it is built.
+        try:
+            entry = registry.find(kind, name)
+            return Options(registry.name_of(entry), former_names(registry.load(entry)))
+        except WakekitError:
+            return Options(name)
+
+    return Meaning(registry.meaning, options)
 
 
 @attrs.frozen(eq=False)
@@ -115,9 +128,11 @@ class _Resolver:
         found = self.recipe(stem)
         if _ABLATE in self.merged.table:
             found = self._ablated(found, stem)
-        warnings = tuple(self.merged.mistakes([*self.warnings, *self.references.unused()]))
+        told = self.merged.mistakes([*self.warnings, *self.references.unused()])
+        warnings = tuple(self.merged.in_order([*self.merged.warnings, *told]))
         problems = [problem for problem in self._all_problems() if not (self.merged.partial and problem.missing)]
         if problems or self.merged.found:
+            problems = of_a_part(with_bases(problems, self.merged.table), self.merged)
             problems = with_homes(problems, self.merged.table, self.registry)
             placed = [*self.merged.found, *self.merged.mistakes(problems)]
             error = RecipeError(self.merged.in_order(placed))
@@ -163,7 +178,7 @@ class _Resolver:
         """Return what the changes of a variant make wrong, and its recipe where it is right."""
         table = {key: value for key, value in self.merged.table.items() if key != _ABLATE}
         try:
-            merged = attrs.evolve(self.merged, table=variant.applied(table, meaning=self.registry.meaning))
+            merged = attrs.evolve(self.merged, table=variant.applied(table, meaning=_meaning(self.registry)))
         except ProblemsError as error:
             return [variant.blamed(problem) for problem in error.problems], None
         resolver = _Resolver(self.registry, merged, self.built)
@@ -257,13 +272,16 @@ class _Resolver:
             message = f"missing [{slot.key}]: choose {an(slot.kind)} with type = … ({names})"
             self.problems.append(Problem((), message, missing=True))
             return None
-        return self._component(slot, {"type": slot.neutral} if written is None else written, (slot.key,))
+        return self._component(slot, {"type": self._neutral(slot)} if written is None else written, (slot.key,))
+
+    def _neutral(self, slot: Slot) -> str | None:
+        return slot.neutral and self.registry.own_name(slot.kind, slot.neutral)
 
     def _many(self, slot: Slot, written: object, path: KeyPath) -> dict[str, Chosen]:
         if written is None:
             return {}
         if not isinstance(written, dict):
-            self.problems.append(Problem(path, f"expected tables keyed by id, got {shown(written)}"))
+            self.problems.append(Problem(path, f"expected tables keyed by id, got {_unkeyed(written, path)}"))
             return {}
         if isinstance(written.get("type"), (str, dict)):
             # A table without an id, as [metrics] with type = "eer"; its name was taken for a short form of one.
@@ -274,7 +292,9 @@ class _Resolver:
 
     def _conditions(self, written: object) -> dict[str, Condition]:
         if not isinstance(written, dict):
-            self.problems.append(Problem((CONDITIONS,), f"expected tables keyed by id, got {shown(written)}"))
+            self.problems.append(
+                Problem((CONDITIONS,), f"expected tables keyed by id, got {_unkeyed(written, (CONDITIONS,))}")
+            )
             return {}
         made = {name: self._condition(name, table) for name, table in written.items()}
         return {name: condition for name, condition in made.items() if condition is not None}
@@ -319,7 +339,7 @@ class _Resolver:
 
     def _component(self, slot: Slot, written: object, path: KeyPath) -> Chosen | None:
         if isinstance(written, dict) and slot.implied:
-            written = {"type": slot.neutral, **written}
+            written = {"type": self._neutral(slot), **written}
         known = next((one for one in self.built if one.path == path and identical(one.written, written)), None)
         if known is not None:
             self.warnings += known.warnings
@@ -356,10 +376,25 @@ def _lists_in(table: object, key: str) -> dict[str, tuple[Any, ...]]:
     )
 
 
+def _unkeyed(written: object, path: KeyPath) -> str:
+    """Return what was written in place of tables keyed by id, and how such are written."""
+    where = ".".join(map(str, path))
+    if lists_tables(written):
+        return f"a list of tables; write each as [{where}.<id>], in single brackets"
+    names = written if isinstance(written, list) else [written]
+    name = next((str(name) for name in names if isinstance(name, str)), None)
+    how = f"; write {where}.{_as_id(name)} = {name!r}" if name is not None and path[-1] in _SLOTS else ""
+    return f"{shown(written)}{how}"
+
+
+def _as_id(name: str) -> str:
+    return re.sub(r"[^\w-]", "_", name)
+
+
 def _without_id(written: object, path: KeyPath) -> Problem:
     named = written.get("type") if isinstance(written, dict) else written
     name = str(named) if isinstance(named, str) else "…"
-    where = ".".join(map(str, (*path, re.sub(r"[^\w-]", "_", name) if name != "…" else "<id>")))
+    where = ".".join(map(str, (*path, _as_id(name) if name != "…" else "<id>")))
     message = f"expected tables keyed by id; write [{where}] with type = {name!r}"
     return Problem((*path, "type"), message, on_key=True, suggestion=f"[{where}]")
 

@@ -6,6 +6,7 @@ again, until nothing is wrong; of the ways to cut a fault out, the one is taken 
 
 from __future__ import annotations
 
+import codecs
 import re
 import tomllib
 from itertools import islice
@@ -27,6 +28,10 @@ _PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 _HEADER = re.compile(r"\s*\[{1,2}\s*[\w\"'][^,=#]*\]{0,2}\s*(#.*)?$")
 _KEY = re.compile(r"\s*[\w\"'][\w\"'. -]*=\s*")
 _WORD = re.compile(r"[A-Za-z_][\w.:-]*")
+_BARE_POINT = re.compile(
+    r"(?P<sign>[+-]?)(?:(?P<whole>0|[1-9]\d*)\.|(?=\.\d)\.(?P<part>\d+))(?P<power>[eE][+-]?\d+)?(?![\w.])"
+)
+_DIGITS = re.compile(r"[+-]?\d+$")
 _LONG_NUMBER = re.compile(r"\d{4000}")
 _WORDS = {"True": "true", "False": "false"}
 
@@ -56,6 +61,8 @@ class Parsed:
 
 def parse(data: bytes) -> Parsed:
     """Read a TOML file with all its faults."""
+    if _two_bytes_a_letter(data):
+        return Parsed({}, (Fault(1, 1, "expected a TOML file in UTF-8, got UTF-16; save the file as UTF-8"),), "", "")
     plain = data.removeprefix(_MARK)
     text = plain.decode(errors="replace").replace("\r\n", "\n")
     faults = list(islice(_not_utf8(plain), _MOST))
@@ -74,6 +81,12 @@ def parse(data: bytes) -> Parsed:
         faults.append(_explained(rest, found, start, end))
         rest = _without(rest, (start, end))
     return Parsed({}, tuple(faults), text, "")
+
+
+def _two_bytes_a_letter(data: bytes) -> bool:
+    """Return whether a file is UTF-16, by its mark or by the zeros beside its plain letters."""
+    zeros = data.count(0)
+    return data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or len(data) / 3 < zeros <= len(data) / 2
 
 
 def _not_utf8(data: bytes) -> Iterator[Fault]:
@@ -162,6 +175,12 @@ def _without(text: str, way: tuple[int, int]) -> str:
     return "\n".join("" if way[0] <= row < way[1] else line for row, line in enumerate(lines))
 
 
+def number_meant(text: str) -> str | None:
+    """Return what TOML wants for a number with nothing before or after its point, None for any other text."""
+    found = _BARE_POINT.fullmatch(text)
+    return f"{found['sign']}{found['whole'] or 0}.{found['part'] or 0}{found['power'] or ''}" if found else None
+
+
 def _explained(text: str, fault: Fault, start: int, end: int) -> Fault:
     """Return a fault in words that help, where it began rather than where it was noticed."""
     lines = text.split("\n")
@@ -183,6 +202,12 @@ def _explained(text: str, fault: Fault, start: int, end: int) -> Fault:
     if fault.message.startswith("Invalid initial character") and (not written.strip() or written.startswith("}")):
         what = "has no comma before its end" if written.strip() else "stands on one line; use a table with a header"
         return Fault(fault.line, fault.column, f"not valid TOML: a table in braces {what}")
+    # What stands before a point is read as a whole number.
+    before = _DIGITS.search(lines[fault.line - 1][: fault.column - 1]) if written.startswith(".") else None
+    number = _BARE_POINT.match(f"{before[0] if before else ''}{written}")
+    if number:
+        better, column = number_meant(number[0]), fault.column - len(before[0] if before else "")
+        return Fault(fault.line, column, f"not valid TOML: Invalid value (did you mean {better}?)", better)
     if fault.message == "Invalid value" and word:
         better = _WORDS.get(word[0], f'"{word[0]}"')
         return Fault(fault.line, fault.column, f"not valid TOML: Invalid value (did you mean {better}?)", better)

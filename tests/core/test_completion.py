@@ -219,6 +219,32 @@ def test_a_tab_key_in_a_real_shell(shell: str, folder: Path, home: dict[str, str
     assert "<check><wakekit:quickstart>" in shown
 
 
+LINES = {
+    "check tiny.toml; wakekit compon\tnormaliz\tutter\t": "<components><normalizer><utterance-cmvn>",
+    "check tiny.toml && wakekit check wakekit:quick\t": "<check><wakekit:quickstart>",
+    "check tiny.toml | LANG=C wakekit run 'tin\t": "<run><tiny.toml>",
+    # Two signs to the left of the end.
+    "compon x\x1b[D\x1b[D\t": "<components>",
+}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_tab_key_in_a_line_of_several_commands(shell: str, folder: Path, home: dict[str, str]) -> None:
+    """What is finished is the command that the cursor is in, wherever in the line that is."""
+    needed(shell)
+    command, read = START[shell]
+    with terminal(200) as (ours, theirs):
+        started = Shell(command, cwd=folder, env={**home, "TERM": "vt100"}, ours=ours, theirs=theirs)
+        try:
+            started.type(f"{read}; echo rea''dy\n")
+            started.until("ready")
+            for keys, wanted in LINES.items():
+                started.type(f"wakekit {keys}\n")
+                assert started.until(wanted, seconds=15)
+        finally:
+            started.end()
+
+
 def test_candidates_in_fish(folder: Path, home: dict[str, str]) -> None:
     """Fish says itself what it would offer."""
     needed("fish")

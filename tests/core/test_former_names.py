@@ -15,6 +15,7 @@ from wakekit.errors import PluginError, RecipeError
 from wakekit.fingerprint import Contents, component_fingerprint, stage_fingerprints
 from wakekit.kinds import Normalizer
 from wakekit.options import former_names
+from wakekit.origins import place_of
 from wakekit.plugins import Plugin
 from wakekit.recipe import load_recipe
 from wakekit.recipe_table import dump
@@ -225,6 +226,33 @@ def test_what_a_recipe_writes_of_old_is_warned_of_with_its_place(recipe_file: Pa
         (f"{later + 2}:1: detector.mode: 'mode' of old-vote is deprecated: it has no effect; leave it out", None),
         (f"{searched}: operating_point.search.count: 'count' is now called 'votes'; write that", "votes"),
     ]
+
+
+def test_another_name_of_an_option_above_a_base_wins(recipe_file: Path, retiring: Registry, tmp_path: Path) -> None:
+    """A recipe, `--set` and a variant have the last word, whichever of its names each calls the option by."""
+    base = recipe_file
+    base.write_text(base.read_text().replace('type = "cmvn"', 'type = "band"\nleak = 0.5'))
+    line = base.read_text()[: base.read_text().index("leak")].count("\n") + 1
+    child = tmp_path / "child.toml"
+    named = (f"{base}:{line - 1}:8: normalizer.type: 'band' is now called 'rasta'; write that", "rasta")
+    told = (f"{base}:{line}:1: normalizer.leak: 'leak' of rasta is now called 'memory'; write that", "memory")
+    child.write_text('extends = ["recipe.toml"]\n[normalizer]\nmemory = 0.25\n'.replace("recipe.toml", base.name))
+    found = load_recipe(child, retiring)
+    assert found["normalizer"].memory == 0.25
+    assert [(mistake.text, mistake.suggestion) for mistake in found.warnings] == [named, told]
+    assert place_of(found, ("normalizer", "memory")) == f"{child}:3:1"
+    for former in ("pole", "leak"):
+        child.write_text(f'extends = ["{base.name}"]\n[normalizer]\n{former} = 0.25\n')
+        assert load_recipe(child, retiring)["normalizer"].memory == 0.25
+    child.write_text(f'extends = ["{base.name}"]\n[normalizer]\nmemory = 0.25\n[ablate]\nseeds = [0]\n'
+                     '[ablate.axes.x]\nset = "normalizer.pole"\nto = [0.75]\n')  # fmt: skip
+    assert next(iter(load_recipe(child, retiring).variants.values()))["normalizer"].memory == 0.75
+    assert load_recipe(child, retiring, changes=["normalizer.pole=0.125"])["normalizer"].memory == 0.125
+    child.write_text(f'extends = ["{base.name}"]\n[normalizer]\nmemory = 0.25\npole = 0.5\n')
+    with pytest.raises(
+        RecipeError, match=r"child.toml:4:1: normalizer.pole: 'pole' of rasta is now called 'memory', and"
+    ):
+        load_recipe(child, retiring)
 
 
 def test_components_within_components_warn_at_their_own_places(recipe_file: Path) -> None:

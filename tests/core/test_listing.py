@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -180,6 +181,32 @@ def test_a_component_as_json(rasta: Path, typed: Typed) -> None:
     assert options["far"]["default"] == "inf"
     assert (options["file"]["required"], options["file"]["default"]) == (False, None)
     assert options["part"]["default"] == {"depth": 2}
+
+
+def test_options_of_every_sort_are_told_as_a_recipe_writes_them(rasta: Path, typed: Typed) -> None:
+    """Types without their modules, defaults that are made when a component is, tables and lists."""
+    text = (
+        (rasta / "acme_rasta.py")
+        .read_text()
+        .replace(
+            "    hidden:",
+            """
+    ways: dict[str, Part | None] = option(attrs.Factory(lambda: {"a": Part()}), help="by name")
+    word_: Literal["a.b", "c"] = option("a.b", help="a text")
+    twice: int = option(attrs.Factory(lambda self: self.sizes[0], takes_self=True), at_least=0, help="as much")
+    flags: tuple[bool, ...] = option((True,), help="on")
+    hidden:""",
+        )
+    )
+    (rasta / "acme_rasta.py").write_text("from typing import Literal\n" + text)
+    lines = typed("components", "normalizer", "rasta").out.splitlines()
+    rows = {line.split()[0]: re.split(r"  +", line)[1:] for line in lines if line}
+    assert rows["part"] == ["Part", "{ depth = 2 }"]
+    assert rows["ways"] == ["dict[str, Part | None]", "{ a = { depth = 2 } }", "by name"]
+    assert rows["word_"] == ["Literal['a.b', 'c']", "'a.b'", "a text"]
+    assert rows["twice"] == ["int", "(from other options)", "at least 0", "as much"]
+    assert rows["flags"] == ["tuple[bool, ...]", "[true]", "on"]
+    assert rows["sizes"][:2] == ["tuple[int, ...]", "[1, 2]"]
 
 
 def test_a_lost_plugin_is_told_beside_the_data(rasta: Path, typed: Typed) -> None:

@@ -8,7 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wakekit.errors import Mistake, Problem, RecipeError
@@ -102,6 +102,9 @@ def test_what_a_lost_base_may_hold_is_not_called_missing(recipe_file: Path, regi
     [
         ("a = = 1\nb = 2\nc = x\n", [(1, 5, "Invalid value"), (3, 5, 'did you mean "x"?')]),
         ("a = True\n", [(1, 5, "did you mean true?")]),
+        ("a = .5\nb = 5.\nc = [-.1e3, 1]\nd = {e = 1.e-3}\nf = 1.2.3\n",
+         [(1, 5, "did you mean 0.5?"), (2, 5, "mean 5.0?"), (3, 6, "mean -0.1e3?"), (4, 10, "mean 1.0e-3?"),
+          (5, 8, "Expected newline")]),
         ("r = [1, 2\nb = 3\n[m]\nc = 0.1s\n", [(1, 5, "what begins here is never closed"), (4, 8, "Expected newline")]),
         ('d = """x\n[m]\nb = 1\n', [(1, 5, "what begins here is never closed")]),
         ("[m\nx = = 1\n[n]\ny = 1,5\n", [(1, 3, "Expected ']'"), (4, 6, "Expected newline")]),
@@ -159,6 +162,13 @@ def test_any_text_is_read_to_its_end(lines: list[str]) -> None:
         ("[normalizer]", "[normaliser]", "unknown key 'normaliser' (did you mean 'normalizer'?)"),
         ("[metrics.roc]", "[metric.roc]", "unknown key 'metric' (did you mean 'metrics'?)"),
         ("[metrics.roc]", "[metrics]", "expected tables keyed by id; write [metrics.roc-auc] with type = 'roc-auc'"),
+        ("[metrics.roc]", "[[metrics]]", "got a list of tables; write each as [metrics.<id>], in single brackets"),
+        ("[normalizer]", "[[normalizer]]", "got a list of tables; write its header in single brackets"),
+        ("seed = 3", "seed = 3\ncallbacks = ['ema']", "got ['ema']; write callbacks.ema = 'ema'"),
+        ("[normalizer]\ntype", "[normalizer]\nType", "unknown option 'Type' (did you mean 'type'?)"),
+        ("lr = 1e-2", "lr = 1e-2\nTyp = 'sgd'", "unknown option 'Typ' of adamw (did you mean 'type'?)"),
+        ("[window]", "[ablate.axes.a]\nset = 'seed'\ntoo = [1]\n[window]",
+         "unknown option 'too' of an axis (did you mean 'to'?)"),
         ("[window]", "[window]\ntolerance = 0.1", "(did you mean 'tolerance_seconds'?)"),
         ("[train]", "[train]\nkeep = 'bset'", "got 'bset' (did you mean 'best'?)"),
     ],
@@ -169,6 +179,63 @@ def test_what_to_do_is_said(recipe_file: Path, registry: Registry, old: str, new
     assert old in text
     recipe_file.write_text(text.replace(old, new, 1))
     assert any(told in message for message in messages(recipe_file, registry)), messages(recipe_file, registry)
+
+
+@pytest.mark.parametrize("mark", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_of_two_bytes_a_letter_is_one_mistake(recipe_file: Path, registry: Registry, mark: str) -> None:
+    """What some editors and shells write by themselves is named, rather than every line of it called wrong."""
+    recipe_file.write_bytes(recipe_file.read_text().encode(mark))
+    assert messages(recipe_file, registry) == ["expected a TOML file in UTF-8, got UTF-16; save the file as UTF-8"]
+
+
+def test_a_part_for_others_to_extend_says_so(recipe_file: Path, registry: Registry, typed: Typed) -> None:
+    """A suite of conditions is told in a sentence, with its other mistakes, rather than by all that it lacks."""
+    part = recipe_file.with_name("part.toml")
+    part.write_text('[conditions.far]\naugmentations.n = "nois"\n')
+    whole, other = messages(part, registry)
+    assert whole.startswith("this is a part for other recipes to extend, not a whole one: it has none of [corpus], ")
+    assert whole.endswith(f'as in extends = ["wakekit:quickstart", "{part}"]')
+    assert other.startswith("unknown augmentation 'nois' (did you mean 'noise'?)")
+    answer = typed("new", "recipe", part.with_name("mine.toml"), "--from", "wakekit:suites/domain_shift")
+    assert answer.code == 2
+    assert answer.err.count("\n") == 1
+    assert answer.err.endswith('extends = ["wakekit:quickstart", "wakekit:suites/domain_shift"]\n')
+    part.write_text("seed = 3\n")
+    assert len(messages(part, registry)) == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("optimizer.lr=.5", "expected a TOML value, got '.5'; write 0.5"),
+        ("optimizer.lr=-5.e-3", "expected a TOML value, got '-5.e-3'; write -5.0e-3"),
+        ("normalizer={type=none}", "close what is opened, and quote text within it: --set 'KEY={type=\"none\"}'"),
+        ("normalizer=a b", "quote text: --set 'normalizer=\"a b\"'"),
+        ("#seed=3", "'#seed' is not a key; quote a part that has more than letters, digits, _ and -"),
+    ],
+)
+def test_what_to_type_instead_is_said(recipe_file: Path, registry: Registry, change: str, told: str) -> None:
+    """A `--set` that changes nothing, or whose value is none, is told with what may have been meant."""
+    (message,) = messages(recipe_file, registry, change)
+    assert message.endswith(told)
+
+
+@pytest.mark.parametrize("table", ["optimizer", "metrics.eer", "metrics", "vars", "ablate.axes.x", "train"])
+def test_bases_below_a_table_are_the_mistake(recipe_file: Path, registry: Registry, table: str) -> None:
+    """`extends` that came to stand in a table is told there, and nothing is called missing that the bases may have."""
+    child = recipe_file.with_name("child.toml")
+    child.write_text(f'seed = "x"\n[{table}]\nextends = ["{recipe_file.name}"]\n')
+    found = {(one.line, one.column, one.path) for one in _caught(child, registry)}
+    assert found >= {(1, 8, "seed"), (3, 1, f"{table}.extends")}
+    told = [one.message for one in _caught(child, registry)]
+    assert "unknown key 'extends' ('extends' belongs in the recipe itself, above its tables)" in told
+    assert not [message for message in told if "missing" in message]
+
+
+def _caught(path: Path, registry: Registry) -> tuple[Mistake, ...]:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, registry)
+    return caught.value.mistakes
 
 
 def test_articles_fit_their_nouns(recipe_file: Path, registry: Registry) -> None:
@@ -215,8 +282,13 @@ def test_a_mistake_shows_its_line_and_a_caret() -> None:
     assert str(Mistake("r.toml", 1, 1, "", "missing [model]")) == "r.toml:1:1: missing [model]"
 
 
+def _joins(one: str) -> bool:
+    return unicodedata.category(one) in ("Mn", "Me", "Cf") or one in map(chr, range(0x1160, 0x1200))
+
+
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\n"), max_size=300), st.integers(1, 301))
+@example("\u1112\u1161\u11ab = 'x\ufe0f' 日 = 3", 11)
 def test_the_caret_stands_under_the_place(source: str, column: int) -> None:
     """Whatever a line holds, it is shown within 160 columns with the caret under the character meant."""
     column = min(column, len(source) + 1)
@@ -229,12 +301,12 @@ def test_the_caret_stands_under_the_place(source: str, column: int) -> None:
     stands: dict[int, str] = {}
     at = 0
     for shown in line:
-        if not unicodedata.combining(shown):
+        if not _joins(shown):
             stands[at] = shown
             at += 1 + (unicodedata.east_asian_width(shown) in "WF")
     assert at <= 4 + 160
     meant = source[column - 1 : column]
-    if meant.isprintable() and not unicodedata.combining(meant or "x"):
+    if meant.isprintable() and not _joins(meant or "x"):
         assert stands.get(caret.index("^"), "") == meant
 
 

@@ -217,7 +217,7 @@ def test_a_mutated_recipe_is_refused_by_both(
     if how == "misspelt":
         inner[f"{path[-1]}q"] = value
     elif how == "retyped":
-        inner[path[-1]] = [{}] if isinstance(value, (str, list)) else "none such"
+        inner[path[-1]] = [{}] if isinstance(value, str) else 7 if isinstance(value, list) else "none such"
     elif how == "moved":
         inner[path[-1]] = -value - 1e9 if type(value) in (int, float) else value
     complaints = [error.message for error in validator.iter_errors(table)]

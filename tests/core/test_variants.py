@@ -120,7 +120,7 @@ def test_mistakes_are_said_at_their_place(recipe_file: Path) -> None:
         ('[ablate.axes.x]\nswap = "normalizer"\n', "expected swap = '…' with = […], or set = '…' to = […]"),
         ('[ablate.axes.x]\nswap = "normalizer"\nset = "seed"\nto = [1]\n', "expected swap = '…' with = […]"),
         ('[ablate.axes.x]\nswap = "normalizer"\nwith = ["none"]\nto = [3]\n', "and nothing else"),
-        ('[ablate.axes.x]\nswap = "normalizer"\nwith_ = ["none"]\n', "and nothing else"),
+        ('[ablate.axes.x]\nswap = "normalizer"\nwith_ = ["none"]\n', "'with_' of an axis (did you mean 'with'?)"),
         ('[ablate.axes.x]\nset = "seed"\nto = [7]\n', "variant 'x = 7' changes nothing"),
         ('[ablate.axes.x]\nset = "ablate.level"\nto = [0.9]\n', "changes nothing: the terms of an ablation"),
         ("[ablate.variants.x]\nthreads = 2\nablate.level = 0.9\n", "x.ablate: the terms of an ablation"),

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from wakekit.converter import value_types
 from wakekit.errors import WakekitError, blaming
 from wakekit.kinds import SLOTS, Slot
+from wakekit.option_types import value_types
 from wakekit.options import former_names, option_info
 from wakekit.registry import Entry
 from wakekit.schema.values import (

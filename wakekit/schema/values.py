@@ -17,7 +17,7 @@ from typing import Any
 
 import attrs
 
-from wakekit.converter import value_types
+from wakekit.option_types import value_types
 from wakekit.options import OptionInfo, option_info
 
 Schema = dict[str, Any]
@@ -79,7 +79,7 @@ def value_schema(wanted: Any, nested: Nested, info: OptionInfo | None = None) ->
         arms = [arm for arm in typing.get_args(wanted) if arm is not type(None)]
         made = any_of([value_schema(arm, nested, info) for arm in arms])
     elif info.choices is not None or origin is typing.Literal:
-        made = _choice(list(info.choices or typing.get_args(wanted)))
+        made = _choice([one for one in info.choices or typing.get_args(wanted) if one is not None])
     elif wanted in _TYPES:
         made = _or_variable({"type": _TYPES[wanted], **_bounded(wanted, info)})
     elif container in (tuple, list):
