@@ -42,17 +42,19 @@ def as_tensor(
     Without one, any floating type will do. Raises PluginError for anything else, and where it shall be `finite` and is
     not.
     """
-    wanted = f"{str(dtype or 'float').removeprefix('torch.')} {['any' if size < 0 else size for size in shape]}"
-    if not isinstance(found, Tensor):
-        raise PluginError(f"{name}: expected a tensor {wanted}, got {found!r:.80}")
-    fits = len(found.shape) == len(shape) and all(
-        size in (-1, real) for size, real in zip(shape, found.shape, strict=True)
-    )
-    right = found.dtype == dtype if dtype else found.is_floating_point()
-    if not (fits and right):
-        raise PluginError(
-            f"{name}: expected a tensor {wanted}, got {str(found.dtype).removeprefix('torch.')} {list(found.shape)}"
-        )
+    right = isinstance(found, Tensor) and (found.dtype == dtype if dtype else found.is_floating_point())
+    if not (right and _fits(found.shape, shape)):
+        wanted = f"{_named(dtype or 'float')} {['any' if size < 0 else size for size in shape]}"
+        got = f"{_named(found.dtype)} {list(found.shape)}" if isinstance(found, Tensor) else f"{found!r:.80}"
+        raise PluginError(f"{name}: expected a tensor {wanted}, got {got}")
     if finite and not bool(torch.isfinite(found).all()):
         raise PluginError(f"{name}: expected finite numbers, got {int((~torch.isfinite(found)).sum())} that are not")
     return found
+
+
+def _fits(real: Sequence[int], shape: Sequence[int]) -> bool:
+    return len(real) == len(shape) and all(size in (-1, one) for size, one in zip(shape, real, strict=True))
+
+
+def _named(dtype: object) -> str:
+    return str(dtype).removeprefix("torch.")

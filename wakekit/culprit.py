@@ -8,14 +8,13 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 from wakekit.errors import WakekitError, failure
+from wakekit.registry import OWN_DISTRIBUTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from wakekit.recipe import Recipe
     from wakekit.registry import Entry
-
-_OWN = __package__
 
 
 @contextmanager
@@ -41,7 +40,7 @@ def culprit(recipe: Recipe, error: BaseException) -> str | None:
     That is the innermost of a stranger, whose answer may have broken what came after it; else the innermost of all.
     """
     chosen = [one.entry for one in chain(recipe.single.values(), *(held.values() for held in recipe.many.values()))]
-    strangers = [entry for entry in chosen if entry.plugin.distribution != _OWN]
+    strangers = [entry for entry in chosen if entry.plugin.distribution != OWN_DISTRIBUTION]
     return _named(strangers, error) or _named(chosen, error)
 
 

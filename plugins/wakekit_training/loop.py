@@ -227,12 +227,13 @@ class Training:
         task = self.task
         with torch.autocast(task.device.type, torch.bfloat16, enabled=task.precision == "bfloat16"):
             batch = self._batch(rows, draws)
-            with blaming("model"), batch_of(batch.draws):
+            model, loss = who("model", task.model), who("loss", task.loss)
+            with blaming(model), batch_of(batch.draws):
                 answer = self.model(batch.features)
             per_frame = getattr(task.model, "scores", "window") == "frame"
-            logits = as_tensor(answer, (*batch.targets.shape, *[-1] * per_frame), who("model", task.model))
-            with blaming("loss"):
-                return as_tensor(self.loss(logits.float(), batch.targets), (), who("loss", task.loss))
+            logits = as_tensor(answer, (*batch.targets.shape, *[-1] * per_frame), model)
+            with blaming(loss):
+                return as_tensor(self.loss(logits.float(), batch.targets), (), loss)
 
     def _batch(self, rows: Tensor, generator: torch.Generator) -> Batch:
         """Crop, augment and turn into normalized features, all on the device: those rows that are this process's."""
@@ -253,13 +254,17 @@ class Training:
 
     def epoch_batches(self, generator: torch.Generator) -> list[list[Tensor]]:
         """Return an epoch's steps, each as the rows of its batches."""
-        given, name = self.task.sampler.batches(self.rows.pools, generator), who("sampler", self.task.sampler)
+        name = who("sampler", self.task.sampler)
         with blaming(name):
-            batches = list(given)
-        for rows in batches:
-            as_tensor(rows, (-1,), name, dtype=torch.int64)
-            if not len(rows) or int(rows.min()) < 0 or int(rows.max()) >= len(self.rows):
-                raise PluginError(f"{name}: expected rows from 0 to {len(self.rows) - 1} in a batch, got {rows!r:.80}")
+            batches = [
+                as_tensor(rows, (-1,), name, dtype=torch.int64)
+                for rows in self.task.sampler.batches(self.rows.pools, generator)
+            ]
+        if not batches or not all(map(len, batches)):
+            raise PluginError(f"{name}: expected batches of rows, got {'one without any' if batches else 'none'}")
+        low, high = torch.cat(batches).aminmax()
+        if low < 0 or high >= len(self.rows):
+            raise PluginError(f"{name}: expected rows from 0 to {len(self.rows) - 1}, got {int(low)} to {int(high)}")
         size = self.options.accumulate
         return [batches[first : first + size] for first in range(0, len(batches), size)]
 

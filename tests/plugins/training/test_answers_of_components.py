@@ -54,12 +54,10 @@ def sampler(*batches: object) -> Answers:
         ({"schedule": Answers(build=lambda *_: None)}, "schedule Answers of .*expected a LRScheduler, got None"),
         ({"sampler": Answers(batches=lambda *_: None)}, "sampler Answers of .* failed: TypeError"),
         ({"sampler": sampler(torch.ones(4))}, r"sampler Answers of .*int64 \['any'\], got float32 \[4\]"),
-        ({"sampler": sampler(torch.tensor([0, -1]))}, r"sampler Answers of .*expected rows from 0 to \d+ in a batch"),
-        (
-            {"sampler": sampler(torch.tensor([0, 10**6]))},
-            r"sampler Answers of .*expected rows from 0 to \d+ in a batch",
-        ),
-        ({"sampler": sampler(torch.zeros(0).long())}, r"sampler Answers of .*expected rows from 0 to \d+ in a batch"),
+        ({"sampler": sampler(torch.tensor([0, -1]))}, r"sampler Answers of .*rows from 0 to \d+, got -1 to 0"),
+        ({"sampler": sampler(torch.tensor([0, 10**6]))}, r"sampler Answers of .*rows from 0 to \d+, got 0 to 1000000"),
+        ({"sampler": sampler(torch.zeros(0).long())}, "sampler Answers of .*expected batches of rows, got one without"),
+        ({"sampler": sampler()}, "sampler Answers of .*expected batches of rows, got none"),
     ],
 )
 def test_who_answers_wrong_is_named(changes: dict[str, Any], told: str) -> None:
