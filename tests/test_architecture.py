@@ -26,6 +26,7 @@ LAYERS = (
     ("testing/tally",),
     ("testing/conformance",),
     ("testing/generic", *(f"testing/kinds/{kind}" for kind in KINDS)),
+    ("testing/answering",),
     ("testing/checks",),
     ("testing/subject", "testing/declared"),
     (

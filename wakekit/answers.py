@@ -42,8 +42,8 @@ def as_tensor(
     Without one, any floating type will do. Raises PluginError for anything else, and where it shall be `finite` and is
     not.
     """
-    right = isinstance(found, Tensor) and (found.dtype == dtype if dtype else found.is_floating_point())
-    if not (right and _fits(found.shape, shape)):
+    typed = isinstance(found, Tensor) and (found.dtype == dtype if dtype else found.is_floating_point())
+    if not isinstance(found, Tensor) or not typed or not _fits(found.shape, shape):
         wanted = f"{_named(dtype or 'float')} {['any' if size < 0 else size for size in shape]}"
         got = f"{_named(found.dtype)} {list(found.shape)}" if isinstance(found, Tensor) else f"{found!r:.80}"
         raise PluginError(f"{name}: expected a tensor {wanted}, got {got}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # They ask other processes, which cannot import a test.
-ELSEWHERE = frozenset({"listing-is-light", "fingerprint-stable"})
+ELSEWHERE = frozenset({"listing-is-light", "fingerprint-stable", "same-in-every-process"})
 
 
 def tasks_on(kind: str, cls: type, folder: Path, *, options: Mapping[str, Any] | None = None) -> list[Task]:
@@ -46,7 +46,7 @@ def outcomes_on(
 
 def unproved(kind: str, names: Collection[str]) -> set[str]:
     """Return the checks that a kind has of its own and that are not among the names."""
-    return {one.name for one in checks_of(kind) if one.kinds} - set(names)
+    return own_checks(kind) - set(names)
 
 
 def failures_on(
@@ -63,5 +63,5 @@ def failures_on(
 
 
 def own_checks(kind: str) -> set[str]:
-    """Return the names of the checks that are of this kind alone."""
-    return {one.name for one in checks_of(kind) if one.kinds}
+    """Return the names of the checks that are of this kind alone, and can be tried on a class of a test."""
+    return {one.name for one in checks_of(kind) if one.kinds} - ELSEWHERE

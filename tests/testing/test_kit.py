@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import time
@@ -26,7 +27,7 @@ from wakekit.testing.conformance import EXPECTED, FAILED, PASSED, SKIPPED, Confo
 from wakekit.testing.declared import Declared, declared_for, read_declared
 from wakekit.testing.elsewhere import Elsewhere
 from wakekit.testing.minimum import MINIMUM
-from wakekit.testing.same import assert_same, untouched
+from wakekit.testing.same import assert_same, digested, untouched
 from wakekit.testing.surroundings import kept, settings
 from wakekit.testing.tally import Tally
 
@@ -411,6 +412,57 @@ def test_a_plugin_may_talk(site: Path) -> None:
     acme(site, SHIFTED + "\nimport atexit\nprint('hello', end='')\natexit.register(print, 'goodbye')\n")
     elsewhere = prepare(["acme"], Declared(), Path()).tasks[0].subject.elsewhere
     assert [set(one) for one in elsewhere.fingerprints] == [{"calibrator:shifted"}] * 2
+
+
+ORDERED = """
+import attrs, os, torch
+from wakekit import option
+
+HERE = os.environ.get("PYTHONHASHSEED") is None
+
+@attrs.frozen
+class Shifted:
+    '''Every row once, in the order of names.'''
+
+    batch_size: int = option(4, at_least=1, help="rows of a batch", unit="rows")
+
+    def batches(self, pools, generator):
+        names = {str(row) for rows in pools.values() for row in rows.tolist()}
+        return list(torch.tensor([int(name) for name in ORDER]).split(self.batch_size))
+"""
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        ("sorted(names)", ""),
+        ("list(names)", "another process, with another hash seed, gets another answer"),
+        ("(sorted(names) if HERE else 1 / 0)", "gets ZeroDivisionError: division by zero"),
+    ],
+)
+def test_what_hangs_on_the_process_is_seen(site: Path, monkeypatch: pytest.MonkeyPatch, order: str, told: str) -> None:
+    """A process keeps one hash seed for all its life: another one orders a set of names otherwise."""
+    monkeypatch.delenv("PYTHONHASHSEED", raising=False)
+    add_plugin(site, "acme", LISTING.replace('"calibrator"', '"sampler"'), distribution="acme-wake", version="0.3")
+    (site / "acme_shifted.py").write_text(ORDERED.replace("ORDER", order))
+    conformance = prepare(["acme"], Declared(), site)
+    task = next(task for task in conformance.tasks if task.check.name == "same-in-every-process")
+    outcome = conformance.outcome(task)
+    assert outcome.state == (FAILED if told else PASSED)
+    assert told in outcome.reason
+
+
+@pytest.mark.parametrize("other", [{"a": [1.0, 2]}, {"a": [1.0, 3], "b": 0}, {"a": (1.0,), "b": 2}, [1.0, 2]])
+def test_other_answers_have_other_hashes(other: object) -> None:
+    """In any order of its keys an answer has one hash, and another answer has another."""
+
+    def hashed(value: object) -> str:
+        return hashlib.sha256(b"".join(digested(value))).hexdigest()
+
+    value = {"a": [1.0, 2], "b": 0}
+    assert hashed({"b": 0, "a": [1.0, 2]}) == hashed(value)
+    assert hashed(other) != hashed(value)
+    assert hashed(torch.ones(2)) != hashed(torch.ones(1, 2))
 
 
 def test_rare_numbers_are_compared() -> None:

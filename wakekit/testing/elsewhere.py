@@ -20,7 +20,7 @@ _SCRIPT = (
     """
 import importlib, json, sys
 modules, tables = json.load(sys.stdin)
-imports, prints = {}, {}
+imports, prints, answers = {}, {}, {}
 for module in modules:
     before = set(sys.modules)
     try:
@@ -32,6 +32,7 @@ from pathlib import Path
 from wakekit.fingerprint import Contents, component_fingerprint
 from wakekit.building import build_component
 from wakekit.registry import installed
+from wakekit.testing.answering import ALIKE, answer
 registry, contents = installed(), Contents(Path("/nonexistent/memory"), keep=False)
 for label, (kind, table) in tables.items():
     try:
@@ -39,8 +40,10 @@ for label, (kind, table) in tables.items():
         prints[label] = component_fingerprint(value, registry, contents)
     except Exception as error:
         prints[label] = f"{type(error).__name__}: {error}"
+    if kind in ALIKE:
+        answers[label] = answer(registry, kind, table)
 print()
-print(ANSWER + json.dumps({"imports": imports, "prints": prints}))
+print(ANSWER + json.dumps({"imports": imports, "prints": prints, "answers": answers}))
 """
 )
 
@@ -60,6 +63,11 @@ class Elsewhere:
     def fingerprints(self) -> tuple[Mapping[str, str], ...]:
         """What each process fingerprints each component with, by label."""
         return tuple(answer["prints"] for answer in self._answers)
+
+    @property
+    def answers(self) -> tuple[Mapping[str, str], ...]:
+        """What each process got from the verb of each component of some kinds, as a hash, by label."""
+        return tuple(answer["answers"] for answer in self._answers)
 
     @property
     def imports(self) -> Mapping[str, list[str]]:

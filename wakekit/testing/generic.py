@@ -21,6 +21,7 @@ from wakekit.kinds import SLOTS
 from wakekit.option_types import value_types
 from wakekit.options import option_info
 from wakekit.recipe_table import as_data
+from wakekit.testing.answering import ALIKE, answered
 from wakekit.testing.checks import NoDeviceError, check, exercise_of
 from wakekit.testing.same import assert_same, other_global_seed, untouched
 
@@ -175,6 +176,15 @@ def deterministic(subject: Subject) -> None:
     """The same material, options and generator give the same answer, to the bit."""
     first, _ = _first(subject)
     assert_same(exercise_of(subject.kind)(subject, _CPU), first)
+
+
+@check(*ALIKE)
+def same_in_every_process(subject: Subject) -> None:
+    """Other processes, with other hash seeds, get the same answer: it comes from no set, and from no `hash()`."""
+    here = answered(subject)
+    for there in subject.elsewhere.answers:
+        told = there[subject.label] if " " in there[subject.label] else "another answer"
+        assert there[subject.label] == here, f"another process, with another hash seed, gets {told}"
 
 
 @check()

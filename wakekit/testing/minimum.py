@@ -7,12 +7,12 @@ component of the kind may be left out.
 from __future__ import annotations
 
 MINIMUM = {
-    "corpus": 19,
-    "splitter": 20,
+    "corpus": 20,
+    "splitter": 21,
     "augmentation": 12,
     "frontend": 20,
     "normalizer": 20,
-    "sampler": 22,
+    "sampler": 23,
     "model": 23,
     "loss": 22,
     "optimizer": 19,

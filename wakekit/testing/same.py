@@ -39,6 +39,24 @@ def assert_same(found: Any, expected: Any, *, tolerance: float = 0.0, where: str
         raise AssertionError(f"{where}: expected {expected!r:.120}, got {found!r:.120}")
 
 
+def digested(value: Any) -> Iterator[bytes]:  # noqa: ANN401
+    """Yield an answer as bytes: the same for the same answer, in whatever order a dict was filled."""
+    value = _plain(value)
+    if isinstance(value, np.ndarray):
+        yield f"{value.dtype}{list(value.shape)}".encode()
+        yield value.tobytes()
+    elif isinstance(value, Mapping):
+        yield f"{{{len(value)}".encode()
+        for key in sorted(value, key=str):
+            yield from (str(key).encode(), *digested(value[key]))
+    elif isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        yield f"[{len(value)}".encode()
+        for item in value:
+            yield from digested(item)
+    else:
+        yield repr(value).encode()
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401
     """Return tensors and numbers as arrays, attrs values as dicts."""
     if isinstance(value, torch.Tensor):
