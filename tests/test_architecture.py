@@ -88,7 +88,7 @@ LAYERS = (
     ("schema/components",),
     ("schema/values",),
     ("variant_recipes", "references", "hints", "building"),
-    ("changes",),
+    ("changes", "ids"),
     ("origins",),
     ("detector_settings", "ablate_table", "recipe_table"),
     ("variants",),

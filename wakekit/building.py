@@ -11,6 +11,7 @@ import attrs
 
 from wakekit.converter import ProblemsError, shown, structure, structure_option, warn
 from wakekit.errors import PluginError, Problem, WakekitError, an, blaming, nearest
+from wakekit.ids import lists_tables
 from wakekit.kinds import SLOTS
 from wakekit.option_types import value_types
 from wakekit.registry import Entry, Registry
@@ -81,11 +82,6 @@ def _naming(component: str) -> Iterator[None]:
         yield
     except PluginError as error:
         raise PluginError(f"{component}: {error}") from error
-
-
-def lists_tables(written: object) -> bool:
-    """Return whether something is what headers in double brackets make: a list of tables."""
-    return isinstance(written, list) and bool(written) and all(isinstance(item, dict) for item in written)
 
 
 def _perhaps_type(problem: Problem, options: Mapping[str, object], owner: str) -> Problem:

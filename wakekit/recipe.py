@@ -6,7 +6,6 @@ The saved form (`dump`) is plain TOML without bases or variables; resolving it a
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wakekit.ablate_table import list_variants, read_ablate
-from wakekit.building import Chosen, build_component, lists_tables
-from wakekit.converter import ProblemsError, shown, structure, warned
+from wakekit.building import Chosen, build_component
+from wakekit.converter import ProblemsError, structure, warned
 from wakekit.data import SPLITS
 from wakekit.detector_settings import present_search, settings_of
 from wakekit.errors import Mistake, PluginError, Problem, RecipeError, WakekitError, an, nearest
 from wakekit.hints import of_a_part, with_bases, with_homes
+from wakekit.ids import blank_ids, not_keyed, without_id
 from wakekit.kinds import SLOTS, Slot
 from wakekit.layers import Merged, identical, read_layers
 from wakekit.merging import CONDITIONS, KeyPath, Meaning, Options
@@ -281,20 +281,19 @@ class _Resolver:
         if written is None:
             return {}
         if not isinstance(written, dict):
-            self.problems.append(Problem(path, f"expected tables keyed by id, got {_unkeyed(written, path)}"))
+            self.problems.append(not_keyed(written, path))
             return {}
         if isinstance(written.get("type"), (str, dict)):
             # A table without an id, as [metrics] with type = "eer"; its name was taken for a short form of one.
-            self.problems.append(_without_id(written["type"], path))
+            self.problems.append(without_id(written["type"], path))
             written = {name: table for name, table in written.items() if name != "type" and isinstance(table, dict)}
+        self.problems += blank_ids(written, path)
         made = {name: self._component(slot, table, (*path, name)) for name, table in written.items()}
         return {name: chosen for name, chosen in made.items() if chosen is not None}
 
     def _conditions(self, written: object) -> dict[str, Condition]:
         if not isinstance(written, dict):
-            self.problems.append(
-                Problem((CONDITIONS,), f"expected tables keyed by id, got {_unkeyed(written, (CONDITIONS,))}")
-            )
+            self.problems.append(not_keyed(written, (CONDITIONS,)))
             return {}
         made = {name: self._condition(name, table) for name, table in written.items()}
         return {name: condition for name, condition in made.items() if condition is not None}
@@ -374,29 +373,6 @@ def _lists_in(table: object, key: str) -> dict[str, tuple[Any, ...]]:
         if isinstance(held, dict)
         else {}
     )
-
-
-def _unkeyed(written: object, path: KeyPath) -> str:
-    """Return what was written in place of tables keyed by id, and how such are written."""
-    where = ".".join(map(str, path))
-    if lists_tables(written):
-        return f"a list of tables; write each as [{where}.<id>], in single brackets"
-    names = written if isinstance(written, list) else [written]
-    name = next((str(name) for name in names if isinstance(name, str)), None)
-    how = f"; write {where}.{_as_id(name)} = {name!r}" if name is not None and path[-1] in _SLOTS else ""
-    return f"{shown(written)}{how}"
-
-
-def _as_id(name: str) -> str:
-    return re.sub(r"[^\w-]", "_", name)
-
-
-def _without_id(written: object, path: KeyPath) -> Problem:
-    named = written.get("type") if isinstance(written, dict) else written
-    name = str(named) if isinstance(named, str) else "…"
-    where = ".".join(map(str, (*path, _as_id(name) if name != "…" else "<id>")))
-    message = f"expected tables keyed by id; write [{where}] with type = {name!r}"
-    return Problem((*path, "type"), message, on_key=True, suggestion=f"[{where}]")
 
 
 def _type_path(path: KeyPath, written: object) -> KeyPath:
