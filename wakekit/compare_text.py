@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from wakekit.data import as_json
 from wakekit.terminal import console as make_console
+from wakekit.terminal import json_text
 from wakekit.units import large_amount, plain_number
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def print_comparison(found: Comparison) -> None:
 
 def print_json(found: Comparison) -> None:
     """Print a comparison as JSON; its keys are the fields of `wakekit.compare.Comparison`."""
-    print(json.dumps(_standard(as_json(found)), indent=2, ensure_ascii=False, allow_nan=False, default=str))  # noqa: T201
+    print(json_text(_standard(as_json(found)), sys.stdout, default=str))  # noqa: T201
 
 
 def _standard(value: Any) -> Any:  # noqa: ANN401

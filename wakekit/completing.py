@@ -20,6 +20,7 @@ from argcomplete.shell_integration import shellcode
 
 from wakekit.kinds import KINDS, SLOTS
 from wakekit.layers import read_layers, shipped_recipes
+from wakekit.merging import CONDITIONS
 from wakekit.registry import Registry, installed
 
 if TYPE_CHECKING:
@@ -187,6 +188,8 @@ def _keys(prefix: str, tree: dict[str, Any], *, end: str) -> Iterator[str]:
 def _values(key: str, options: argparse.Namespace) -> Iterable[str]:
     *outer, last = key.split(".")
     path = outer if last == "type" else [*outer, last]
+    if path[:1] == [CONDITIONS]:
+        path = path[2:]
     slot = _SLOTS.get(path[0]) if path else None
     if slot is not None and len(path) == (2 if slot.many else 1):
         return _names(slot.kind, options)
@@ -201,15 +204,30 @@ def _tree(options: argparse.Namespace) -> dict[str, Any]:
     tree: dict[str, Any] = {**_settings()}
     written, registry = _written(options), _registry(options)
     for key, slot in _SLOTS.items():
-        held = written.get(key, {} if slot.many else {"type": slot.neutral})
-        tree[key] = (
-            {name: _options(registry, slot.kind, table) for name, table in held.items()}
-            if slot.many
-            else _options(registry, slot.kind, held)
-        )
-    if "conditions" in written:
-        tree["conditions"] = written["conditions"]
+        held = _table(written.get(key))
+        if slot.many:
+            tree[key] = {name: _options(registry, slot.kind, table) for name, table in held.items()}
+        else:
+            implied = slot.implied or key not in written
+            tree[key] = _options(registry, slot.kind, {"type": slot.neutral, **held} if implied else held)
+    if CONDITIONS in written:
+        tree[CONDITIONS] = {name: _condition(registry, table) for name, table in _table(written[CONDITIONS]).items()}
     return tree
+
+
+def _condition(registry: Registry, table: object) -> dict[str, Any]:
+    written = _table(table)
+    changed = _table(written.get("augmentations"))
+    return {
+        **written,
+        "augmentations": {name: _options(registry, "augmentation", held) for name, held in changed.items()},
+        "seed": None,
+    }
+
+
+def _table(value: object) -> dict[str, Any]:
+    """Return what a recipe has where a table belongs, an empty one where it has something else."""
+    return value if isinstance(value, dict) else {}
 
 
 def _written(options: argparse.Namespace) -> dict[str, Any]:
@@ -242,7 +260,7 @@ def _settings() -> dict[str, Any]:
 
 def _options(registry: Registry, kind: str, table: object) -> dict[str, Any]:
     """Return the options of the component that a table names, and what else the table has."""
-    written = table if isinstance(table, dict) else {}
+    written = _table(table)
     try:
         target = registry.find(kind, str(written.get("type"))).component.target
         found = dict.fromkeys(_fields(target))

@@ -9,9 +9,11 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from typing import TYPE_CHECKING, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rich.console import Console
 
 _STYLES = {
@@ -111,6 +113,35 @@ def write_any_text(*streams: TextIO) -> None:
         if lacking and hasattr(stream, "reconfigure"):
             codecs.register_error("wakekit", _in_plain)
             stream.reconfigure(errors="wakekit")
+
+
+def json_text(value: Any, stream: TextIO, *, indent: int = 2, default: Callable[[Any], Any] | None = None) -> str:  # noqa: ANN401
+    """Return JSON for a stream: what its encoding lacks is escaped, since another character in its place is other data.
+
+    What JSON does not know `default` turns into what it does.
+    """
+    import json  # noqa: PLC0415
+
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False, default=default)
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, indent=indent, allow_nan=False, default=default)
+    return text
+
+
+def toml_text(text: str, stream: TextIO) -> str:
+    """Return TOML without comments for a stream: what its encoding lacks, which stands in quotes, is escaped."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return "".join(one if one.isascii() or _known(one, encoding) else f"\\U{ord(one):08x}" for one in text)
+
+
+def _known(one: str, encoding: str) -> bool:
+    try:
+        return bool(one.encode(encoding))
+    except UnicodeEncodeError:
+        # Half of a pair is no character that TOML could name.
+        return "\ud800" <= one <= "\udfff"
 
 
 def _in_plain(error: UnicodeError) -> tuple[str, int]:

@@ -90,6 +90,26 @@ def ask(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixt
         ("wakekit run tiny.toml --set callbacks", {"callbacks.ema=", "callbacks.ema."}, {"callbacks="}),
         ("wakekit run tiny.toml --set callbacks.ema.d", {"callbacks.ema.decay="}, set()),
         ("wakekit run tiny.toml --set window.", {"window.seconds="}, set()),
+        ("wakekit run tiny.toml --set train.", {"train.epochs=", "train.passes=", "train.type="}, set()),
+        ("wakekit run child.toml --set optimizer.", {"optimizer.lr=", "optimizer.weight_decay="}, set()),
+        ("wakekit run child.toml --set callbacks.", {"callbacks.ema.", "callbacks.norm."}, set()),
+        (
+            "wakekit run child.toml --set conditions.q",
+            {"conditions.quiet.augmentations.", "conditions.quiet.seed="},
+            set(),
+        ),
+        (
+            "wakekit run child.toml --set conditions.quiet.augmentations.",
+            {"conditions.quiet.augmentations.level.db=", "conditions.quiet.augmentations.level.type="},
+            {"conditions.quiet.augmentations.level.probability.", "conditions.quiet.augmentations.level.decay="},
+        ),
+        (
+            "wakekit run child.toml --set conditions.quiet.augmentations.level.type=lo",
+            {"conditions.quiet.augmentations.level.type=low-pass"},
+            set(),
+        ),
+        ("wakekit run odd.toml --set optimizer.", {"optimizer.type=adamw"}, set()),
+        ("wakekit run odd.toml --set train.p", {"train.passes="}, set()),
         ("wakekit run tiny.toml --set plugins", {"plugins.require="}, {"plugins="}),
         ("wakekit run tiny.toml --set device=", {"device=cpu", "device=cuda"}, set()),
         ("wakekit run tiny.toml --set operating_point.bound=", {"operating_point.bound=estimate"}, set()),
@@ -109,6 +129,11 @@ def ask(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixt
 def test_candidates(ask: Ask, folder: Path, line: str, all_of: set[str], none_of: set[str]) -> None:
     """What fits is offered, what does not fit is not, and nothing else is written whatever the recipe is like."""
     (folder / "broken.toml").write_text("[[[")
+    (folder / "odd.toml").write_text("callbacks = 3\nconditions = [1]\noptimizer = []\ntrain = 2\n")
+    (folder / "child.toml").write_text(
+        'extends = "tiny.toml"\n[callbacks.norm]\ntype = "gradient-norm"\n'
+        '[conditions.quiet.augmentations.level]\ntype = "gain"\n'
+    )
     found = ask(line)
     assert found >= all_of
     assert not found & none_of

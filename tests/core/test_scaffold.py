@@ -454,12 +454,49 @@ def test_a_copy_that_would_mean_other_files_is_refused(tmp_path: Path, typed: Ty
 
 
 @pytest.mark.parametrize(
+    "written",
+    [
+        '"chirp" # a\u2028word\x85 = "x"',
+        "'''chirp'''",
+        '"""chi\\\n   rp"""',
+        '"""\nchirp\n"""""',
+        "'''\nchirp'' # no comment\n''''' # a comment",
+    ],
+)
+def test_a_copy_finds_the_keyword_however_it_is_written(
+    tmp_path: Path, typed: Typed, recipe_file: Path, written: str
+) -> None:
+    """In strings of several lines too, and below comments with what Unicode, but not TOML, calls the end of a line."""
+    text = "# a\u2028comment\x85\n" * 2 + "# of\u2029it\n" + recipe_file.read_text()
+    text = text.replace("seed = 3", "seed = 3 # \u2028\u2029\x85\x85", 1).replace('"chirp"', written, 1)
+    recipe_file.write_text(text, encoding="utf-8")
+    answer = typed("new", "recipe", tmp_path / "mine.toml", "--from", recipe_file, "--full", "--keyword", "nova")
+    assert (answer.code, answer.err) == (0, "")
+    base = contents(recipe_file)
+    assert contents(tmp_path / "mine.toml") == {**base, "corpus": {**base["corpus"], "keyword": "nova"}}  # type: ignore[dict-item]
+    copy = (tmp_path / "mine.toml").read_text(encoding="utf-8")
+    assert copy.count("\u2028") == text.count("\u2028") - 2  # without the first comments
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_keyword_is_spelt_as_its_language_spells_it(tmp_path: Path, typed: Typed, *, full: bool) -> None:
+    """Joiners, which do not show, belong to words of Persian and Hindi."""
+    for number, keyword in enumerate(("\u0645\u06cc\u200c\u0631\u0648\u0645", "\u0915\u094d\u200d\u0937")):
+        path = tmp_path / f"{number}.toml"
+        answer = typed("new", "recipe", path, "--keyword", keyword, *["--full"] * full)
+        assert (answer.code, answer.err) == (0, "")
+        assert tomllib.loads(path.read_text(encoding="utf-8"))["corpus"]["keyword"] == keyword
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--from", "wakekit:quickstrt"], "did you mean 'wakekit:quickstart'"),
         (["--from", "nowhere.toml"], "nowhere.toml"),
         (["--keyword", " "], "expected words to wake by"),
         (["--keyword", "a\nb"], "expected words to wake by"),
+        (["--keyword", "\u200d"], "expected words to wake by"),
+        (["--keyword", "a\u202eb"], "expected words to wake by"),
         (["--from", "wakekit:ablations/cmvn", "--full", "--keyword", "nova"], "writes no keyword of its own"),
     ],
 )

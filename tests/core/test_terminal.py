@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import os
+import subprocess
 import sys
+import tomllib
 from textwrap import wrap
 from typing import TYPE_CHECKING, TextIO
 
@@ -283,3 +286,28 @@ def test_a_summary_that_an_encoding_lacks(site: Path) -> None:
     done = wakekit("components", "normalizer", env={"PYTHONPATH": str(site), "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
     assert "? -> dry" in done.stdout
+
+
+KEYWORD = "hé \u4f60\u597d \U0001f600"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_data_are_the_same_in_every_encoding(recipe_file: Path, encoding: str) -> None:
+    """What is printed to be read by programs escapes what the encoding lacks, rather than replace it."""
+    text = recipe_file.read_text(encoding="utf-8").replace('"chirp"', f'"{KEYWORD}"')
+    recipe_file.write_text(text + '[callbacks.ema]\ntype = "ema"\n', encoding="utf-8")
+
+    def printed(*arguments: object) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "wakekit", *map(str, arguments)],
+            env={**os.environ, "PYTHONIOENCODING": encoding}, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.stderr == b""
+        return done.stdout.decode(encoding)
+
+    assert tomllib.loads(printed("show", recipe_file))["corpus"]["keyword"] == KEYWORD
+    found = json.loads(printed("diff", recipe_file, "--set", "corpus.keyword=nova", "--format", "json"))
+    assert found["differences"][0]["first"] == KEYWORD
+    recipe_file.write_text(text + f'[callbacks.ema]\ntype = "{KEYWORD}"\n', encoding="utf-8")
+    (mistake,) = json.loads(printed("check", recipe_file, "--format", "json"))["mistakes"]
+    assert KEYWORD in mistake["source"]

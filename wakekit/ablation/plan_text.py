@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -13,7 +13,7 @@ from wakekit.ablation import words
 from wakekit.ablation.plan import OTHERS, SAME, VARIANTS
 from wakekit.data import as_json
 from wakekit.terminal import console as make_console
-from wakekit.terminal import table_width
+from wakekit.terminal import json_text, table_width
 from wakekit.units import large_amount
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def print_plan(found: Plan) -> None:
 
 def print_json(found: Plan) -> None:
     """Print a plan as JSON; its keys are the fields of `wakekit.ablation.plan.Plan`."""
-    print(json.dumps(as_json(found), indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
+    print(json_text(as_json(found), sys.stdout))  # noqa: T201
 
 
 def headline(found: Plan) -> str:

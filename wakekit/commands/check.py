@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from wakekit.cautions import cautions
 from wakekit.commands.asked import asked_recipe, silent_recipe
 from wakekit.errors import Mistake, RecipeError, WakekitError, counted
 from wakekit.geometry import all_geometries
+from wakekit.terminal import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -56,7 +57,7 @@ def _in_json(options: argparse.Namespace) -> int:
     except WakekitError as error:
         code, told["mistakes"] = error.exit_code, _plain([Mistake("", 0, 0, "", str(error))])
     told["ok"] = not told["mistakes"]
-    print(json.dumps(told, indent=2, ensure_ascii=False))
+    print(json_text(told, sys.stdout))
     return code
 
 

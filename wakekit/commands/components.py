@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wakekit.commands.asked import asked_registry
 from wakekit.listing import describe, list_components, lost_plugins
+from wakekit.terminal import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -27,12 +28,10 @@ def command(options: argparse.Namespace) -> int:
 
 
 def _print_json(registry: Registry, kind: str | None, name: str | None) -> None:
-    import json  # noqa: PLC0415
-
     from wakekit.listing_json import component_data, components_data  # noqa: PLC0415
 
     found = component_data(registry, kind, name) if kind and name else components_data(registry, kind)
-    print(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
+    print(json_text(found, sys.stdout))
     # The data are of what can be used; that something cannot be must not go unseen.
     for sentence in () if name else lost_plugins(registry):
         print(sentence, file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from wakekit.diff import diff
 from wakekit.errors import PluginError, RecipeError
 from wakekit.fingerprint import Contents
 from wakekit.recipe import load_recipe
-from wakekit.terminal import paint
+from wakekit.terminal import json_text, paint
 
 if TYPE_CHECKING:
     import argparse
@@ -38,7 +37,7 @@ def command(options: argparse.Namespace) -> int:
     if options.second is None:
         names[1] = " ".join([f"{names[0]} with", *_typed(options)])
     if options.format == "json":
-        print(json.dumps(_data(found, names), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json_text(_data(found, names), sys.stdout))
     else:
         print("\n".join(_text(found, names)))
     return int(options.exit_code and not found.same)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from wakekit.commands.asked import asked_registry
 from wakekit.listing import list_plugins
+from wakekit.terminal import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -16,11 +17,9 @@ def command(options: argparse.Namespace) -> int:
     """Carry out the command; return its exit code."""
     registry = asked_registry(options)
     if options.json:
-        import json  # noqa: PLC0415
-
         from wakekit.listing_json import plugins_data  # noqa: PLC0415
 
-        print(json.dumps(plugins_data(registry), indent=2, ensure_ascii=False, allow_nan=False))
+        print(json_text(plugins_data(registry), sys.stdout))
     else:
         print(list_plugins(registry, sys.stdout))
     return 0

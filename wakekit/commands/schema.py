@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from wakekit.artifacts import write_text
 from wakekit.commands.asked import asked_registry, warn
 from wakekit.registry import Registry
 from wakekit.schema.recipe import recipe_schema
+from wakekit.terminal import json_text
 
 if TYPE_CHECKING:
     import argparse
@@ -25,11 +27,10 @@ def command(options: argparse.Namespace) -> int:
     schema, troubles = recipe_schema(registry)
     for sentence in troubles:
         warn(sentence)
-    text = json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
     if options.out is None:
-        print(text, end="")
+        print(json_text(schema, sys.stdout, indent=1))
     else:
-        _write(Path(options.out), text)
+        _write(Path(options.out), json.dumps(schema, indent=1, ensure_ascii=False) + "\n")
     return 0
 
 

@@ -30,7 +30,9 @@ _FIRST = (
     ("operating_point", "fa_per_hour", "false accepts that you can live with"),
 )
 _COLUMN = 31
-_STRING = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
+_STRING = re.compile(r"""\"{3}(?:[^\\]|\\.)*?\"{3,5}|'{3}.*?'{3,5}|\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'""", re.DOTALL)
+# Joiners and their opposites are no letters that show, but words of Persian and Hindi are spelt with them.
+_JOINERS = str.maketrans("", "", "\u200c\u200d")
 
 
 @attrs.frozen(kw_only=True)
@@ -74,16 +76,18 @@ def recipe_copy(wanted: Wanted, registry: Registry) -> str:
     """
     path = _file(wanted.base)
     base = _loaded(wanted, registry)
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    # What else Unicode calls the end of a line is none in TOML.
+    lines = path.read_text(encoding="utf-8").split("\n")
     first = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    text = _with_keyword("".join(lines[first:]), wanted)
+    text = _with_keyword("\n".join(lines[first:]), wanted)
     text = _header(wanted, f"A copy of {wanted.named}.") + "\n" + text.lstrip("\n")
     _refuse_another(text, base, wanted, registry)
     return text
 
 
 def _loaded(wanted: Wanted, registry: Registry) -> Recipe:
-    if wanted.keyword is not None and not (wanted.keyword.strip() and wanted.keyword.isprintable()):
+    shown = "" if wanted.keyword is None else wanted.keyword.translate(_JOINERS)
+    if wanted.keyword is not None and not (shown.strip() and shown.isprintable()):
         raise ScaffoldError(f"expected words to wake by, as in 'okay juniper', got {wanted.keyword!r}")
     return load_recipe(wanted.base, registry, changes=wanted.changes)
 
@@ -109,15 +113,14 @@ def _with_keyword(text: str, wanted: Wanted) -> str:
     if wanted.keyword is None:
         return text
     line, column = locate(text, ("corpus", "keyword"))
-    lines = text.splitlines(keepends=True)
-    found = _STRING.match(lines[line - 1], column - 1)
+    start = sum(len(before) + 1 for before in text.split("\n")[: line - 1]) + column - 1
+    found = _STRING.match(text, start)
     if found is None:
         raise ScaffoldError(
             f"{wanted.base} writes no keyword of its own, so that a copy has no place for one; leave out --full"
         )
     written = _assigned("keyword", wanted.keyword).partition(" = ")[2]
-    lines[line - 1] = lines[line - 1][: found.start()] + written + lines[line - 1][found.end() :]
-    return "".join(lines)
+    return text[: found.start()] + written + text[found.end() :]
 
 
 def _refuse_another(text: str, base: Recipe, wanted: Wanted, registry: Registry) -> None:
