@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 from torch import Tensor, nn
 
-from wakekit.errors import PluginError
+from wakekit.errors import PluginError, abridged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,17 +15,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def who(kind: str, component: object) -> str:
-    """Return what errors call a component of which only the value is at hand."""
-    cls = type(component)
-    return f"{kind} {cls.__name__} of {cls.__module__}"
-
-
 def as_one(found: object, cls: type[T], name: str) -> T:
     """Return an answer; raises PluginError where it is no instance of that class."""
     if not isinstance(found, cls):
         article = "an" if cls.__name__[0] in "AEIOU" else "a"
-        raise PluginError(f"{name}: expected {article} {cls.__name__}, got {found!r:.80}")
+        raise PluginError(f"{name}: expected {article} {cls.__name__}, got {abridged(found)}")
     return found
 
 
@@ -45,7 +39,7 @@ def as_tensor(
     typed = isinstance(found, Tensor) and (found.dtype == dtype if dtype else found.is_floating_point())
     if not isinstance(found, Tensor) or not typed or not _fits(found.shape, shape):
         wanted = f"{_named(dtype or 'float')} {['any' if size < 0 else size for size in shape]}"
-        got = f"{_named(found.dtype)} {list(found.shape)}" if isinstance(found, Tensor) else f"{found!r:.80}"
+        got = f"{_named(found.dtype)} {list(found.shape)}" if isinstance(found, Tensor) else abridged(found)
         raise PluginError(f"{name}: expected a tensor {wanted}, got {got}")
     if finite and not bool(torch.isfinite(found).all()):
         raise PluginError(f"{name}: expected finite numbers, got {int((~torch.isfinite(found)).sum())} that are not")

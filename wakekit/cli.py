@@ -56,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        said = f"{error.filename or 'the system says'}: {error.strerror or error}"
-        print(paint(said, "red", sys.stderr), file=sys.stderr)
+        from wakekit.errors import system_said  # noqa: PLC0415
+
+        print(paint(system_said(error), "red", sys.stderr), file=sys.stderr)
         return WakekitError.exit_code
     except KeyboardInterrupt:
         kept = "; finished stages are kept, and the same command goes on from there"

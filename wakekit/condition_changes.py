@@ -18,8 +18,9 @@ import attrs
 import numpy as np
 import torch
 
+from wakekit.answers import as_one
 from wakekit.batch import Batch, Draws, Recorded, Sources
-from wakekit.errors import PluginError, WakekitError, blaming
+from wakekit.errors import PluginError, WakekitError, blaming, who
 from wakekit.geometry import N_CLASSES
 
 if TYPE_CHECKING:
@@ -53,10 +54,13 @@ class Changer:
             some = {key: condition.augmentations[key] for key in keys}
             if alone:
                 for key, one in some.items():
-                    self._steps.append(_Whole(f"{self._where}, augmentation {key}", one, self._drawn(), self._rate))
+                    self._steps.append(_Whole(self._called(key, one), one, self._drawn(), self._rate))
             else:
                 built = self._built(some, sources, split.name)
-                self._steps.append(_Blockwise(self._where, built, self._drawn(), self._rate))
+                self._steps.append(_Blockwise(built, self._drawn(), self._rate))
+
+    def _called(self, key: str, augmentation: object) -> str:
+        return f"{self._where}, {who('augmentation', augmentation, key)}"
 
     def _drawn(self) -> str:
         """Return what makes the draws of the next step its own."""
@@ -67,7 +71,7 @@ class Changer:
         built: dict[str, Change] = {}
         for key, augmentation in some.items():
             try:
-                built[key] = augmentation.build(sources)
+                built[self._called(key, augmentation)] = augmentation.build(sources)
             except PluginError:
                 raise
             except WakekitError as error:
@@ -143,8 +147,8 @@ class _Counted:
 class _Blockwise:
     """Augmentations of batches, each recording a row by itself."""
 
-    where: str
     changes: Mapping[str, Change]
+    """By what errors call them."""
     seed: str
     rate: int
 
@@ -168,11 +172,12 @@ class _Blockwise:
         audio, draws = torch.from_numpy(samples.copy()).unsqueeze(0), _draws(self.seed, row, str(index))
         batch = Batch(audio, torch.tensor([length]), torch.zeros(1, N_CLASSES), draws)
         with torch.no_grad():
-            for key, change in self.changes.items():
-                batch = change(batch)
+            for called, change in self.changes.items():
+                with blaming(called):
+                    batch = as_one(change(batch), Batch, called)
                 if batch.audio.shape != (1, length) or not bool(batch.audio.isfinite().all()):
                     raise PluginError(
-                        f"{self.where}, augmentation {key}: expected {length} finite samples for "
+                        f"{called}: expected {length} finite samples for "
                         f"{row.audio.name}, got {'x'.join(map(str, batch.audio.shape))}, or some that are not finite"
                     )
         made: Floats = batch.audio[0].numpy().copy()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wakekit.converter import ProblemsError, structure_option, warn
-from wakekit.errors import PluginError, Problem
+from wakekit.errors import PluginError, Problem, who
 from wakekit.kinds import Detector
 from wakekit.options import former_names
 
@@ -86,7 +86,7 @@ def _searchable(detector: Detector) -> tuple[str, ...]:
     options = [field.name for field in attrs.fields(type(detector)) if field.name != "hop_seconds"]  # type: ignore[arg-type]
     if not isinstance(named, (tuple, list)) or not all(name in options for name in named):
         raise PluginError(
-            f"detector {type(detector).__name__}: expected `searchable` to name options among "
+            f"{who('detector', detector)}: expected `searchable` to name options among "
             f"{', '.join(options) or 'none'}, got {named!r:.80}"
         )
     return tuple(named)

@@ -71,6 +71,31 @@ def blaming(component: str) -> Iterator[None]:
         raise failure(component, error) from error
 
 
+def who(kind: str, component: object, name: str = "") -> str:
+    """Return what errors call a component whose value is at hand; `name` is its id in the recipe, where it has one."""
+    cls = type(component)
+    itself = f"{cls.__name__} of {cls.__module__}"
+    return f"{kind} {name} ({itself})" if name else f"{kind} {itself}"
+
+
+def abridged(answer: object) -> str:
+    """Return the beginning of a wrong answer, on one line, for an error that tells of it."""
+    try:
+        return printable(" ".join(f"{answer!r:.240}".split()))[:80]
+    except Exception:  # noqa: BLE001 - what it is says enough
+        return an(type(answer).__name__)
+
+
+def system_said(error: OSError) -> str:
+    """Return what the operating system refused as one sentence, with who asked for it where that was noted."""
+    return "; ".join([f"{error.filename or 'the system says'}: {error.strerror or error}", *notes_of(error)])
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """Return what was added to an error on its way."""
+    return [str(note) for note in getattr(error, "__notes__", ())]
+
+
 def failure(component: str, error: BaseException) -> PluginError:
     """Return the error that says what a component raised, and where."""
     return PluginError(f"{component} failed: {in_a_sentence(error)} @ {raised_at(error)}")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit
 
 from wakekit.data import Detection, Miss, StreamResult
-from wakekit.errors import PluginError, blaming
+from wakekit.errors import PluginError, abridged, blaming, who
 
 if TYPE_CHECKING:
     from wakekit.data import FloatArray, IntArray, StreamScores
@@ -64,17 +64,17 @@ def fire(detector: Detector, threshold: float, scores: StreamScores) -> IntArray
 
     Raises PluginError where it fails, or gives anything but rising frames of the stream.
     """
-    name = f"detector {type(detector).__name__}"
+    name = who("detector", detector)
     with blaming(name):
-        frames = np.asarray(detector.build(threshold).feed(scores.scores))
+        frames = np.asarray(detector.build(threshold).feed(scores.scores.copy()))
     if frames.ndim != 1 or (len(frames) and frames.dtype.kind not in "iu"):
-        raise PluginError(f"{name}: expected the frames at which it fired, whole numbers [n], got {frames!r:.80}")
+        raise PluginError(f"{name}: expected the frames at which it fired, whole numbers [n], got {abridged(frames)}")
     found: IntArray = frames.astype(np.int64)
     ends = np.concatenate([[-1], found, [len(scores.scores)]])
     if (np.diff(ends) <= 0).any():
         raise PluginError(
             f"{name}: expected the frames at which it fired, rising from 0 to {len(scores.scores) - 1} at most, "
-            f"got {frames!r:.80}"
+            f"got {abridged(frames)}"
         )
     return found
 

@@ -7,6 +7,7 @@ was compared stands in `parity.json` beside what was written.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -17,7 +18,7 @@ import torch
 
 from wakekit.artifacts import copy_file, write_text
 from wakekit.data import as_json
-from wakekit.errors import PluginError, Problem, RecipeError, WakekitError, blaming
+from wakekit.errors import PluginError, Problem, RecipeError, WakekitError, abridged, blaming, who
 from wakekit.geometry import geometry
 from wakekit.judge_stage import read_calibrator, read_operating_point
 from wakekit.kinds import SLOTS
@@ -48,7 +49,7 @@ def check_exports(recipe: Recipe) -> None:
     ]
     for name, chosen in recipe.many[EXPORTERS].items():
         try:
-            with blaming(f"exporter {chosen.entry.component.name}"):
+            with blaming(who("exporter", chosen.value, name)):
                 getattr(chosen.value, "check", _no_check)()
         except WakekitError as error:
             problems.append(Problem((EXPORTERS, name, "type"), str(error)))
@@ -91,37 +92,43 @@ def export(folder: Path, recipe: Recipe, model: Shipped, dev: SplitAudio, *, nam
     or wrote a pickle.
     """
     exporter, place = recipe.each(EXPORTERS)[name], f"{EXPORTERS}.{name}"
+    called = who("exporter", exporter, name)
     rows = parity_audio(dev, model.facts.samples)
     # Before the exporter has the module in its hands.
     expected = model.probabilities(rows.audio)
     target = folder / _WRITTEN
     target.mkdir()
-    with blaming(place):
-        path = Path(exporter.export(model, target))
-    _check_written(path, target, place=place)
-    with blaming(place):
+    with blaming(called):
+        found: object = exporter.export(model, target)
+    path = _written(found, target, called)
+    with blaming(called):
         run = exporter.load(path)
     threshold, tolerance = model.facts.threshold, exporter.tolerance
-    found = measure_parity(run, rows, expected, threshold=threshold, tolerance=tolerance, name=place)
-    if not found.holds:
+    measured = measure_parity(run, rows, expected, threshold=threshold, tolerance=tolerance, name=called)
+    if not measured.holds:
         raise WakekitError(
             f"{place}: what was written is not the model that was trained: probabilities differ by up to "
-            f"{found.largest_difference:.3g} on {found.windows} windows, and {tolerance:g} is its tolerance; "
+            f"{measured.largest_difference:.3g} on {measured.windows} windows, and {tolerance:g} is its tolerance; "
             f"nothing is exported; raise {place}.tolerance only if that is near enough, or leave the exporter out"
         )
-    kept = {"file": path.resolve().relative_to(target.resolve()).as_posix(), **as_json(found)}
+    kept = {"file": path.resolve().relative_to(target.resolve()).as_posix(), **as_json(measured)}
     write_text(folder / PARITY, json.dumps(kept, indent=2, allow_nan=False))
 
 
-def _check_written(path: Path, folder: Path, *, place: str) -> None:
-    """Raise PluginError unless `path` is a file in `folder`, and nothing in there is a pickle."""
+def _written(found: object, folder: Path, called: str) -> Path:
+    """Return the file that an exporter wrote; raises PluginError unless it is in `folder`, and nothing is a pickle."""
+    if not isinstance(found, (str, os.PathLike)):
+        raise PluginError(f"{called}: expected the file that it wrote, got {abridged(found)}")
+    path = Path(found)
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        raise PluginError(f"{place}: expected the file that it wrote into {folder}, got {path}")
+        raise PluginError(f"{called}: expected the file that it wrote into {folder}, got {path}")
     for one in (one for one in folder.rglob("*") if one.is_file()):
         if is_pickle(one):
             raise PluginError(
-                f"{place}: it wrote a pickle, {one.name}, and to load one is to run what it holds; write another format"
+                f"{called}: it wrote a pickle, {one.name}, and to load one is to run what it holds; "
+                "write another format"
             )
+    return path
 
 
 def is_pickle(path: Path) -> bool:

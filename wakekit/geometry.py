@@ -9,7 +9,7 @@ import attrs
 import torch
 from torch import nn
 
-from wakekit.errors import Problem, RecipeError, WakekitError, blaming
+from wakekit.errors import Problem, RecipeError, WakekitError, blaming, who
 from wakekit.network import Network
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def all_geometries(recipe: Recipe) -> dict[str, Geometry]:
     Raises RecipeError with all that do not fit.
     """
     # A stranger's frontend or detector may lack what is asked of it here.
-    with blaming("frontend or detector"):
+    with blaming(" or ".join(who(kind, recipe[kind]) for kind in ("frontend", "detector"))):
         problems = _misfits(recipe)
     known = {(problem.path, problem.message) for problem in problems}
     problems = [_where_written(recipe, problem) for problem in problems]

@@ -18,11 +18,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from wakekit.answers import as_module, as_tensor, who
+from wakekit.answers import as_module, as_tensor
 from wakekit.artifacts import write_text
 from wakekit.cautions import cautions, prior_shift
 from wakekit.data import OperatingPoint, Results, StreamScores, as_json
-from wakekit.errors import PluginError, WakekitError
+from wakekit.errors import PluginError, WakekitError, who
 from wakekit.events import fire, judge_stream
 from wakekit.excerpts import cut
 from wakekit.intervals import hours_needed

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
-from wakekit.errors import WakekitError
+from wakekit.errors import WakekitError, system_said
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +86,7 @@ def work(text: str) -> str:
     except WakekitError as error:
         return failed(str(error))
     except OSError as error:
-        return failed(f"{error.filename or 'the system says'}: {error.strerror or error}")
+        return failed(system_said(error))
     except (Exception, SystemExit) as error:  # noqa: BLE001
         return failed(f"{type(error).__name__}: {error}")
 

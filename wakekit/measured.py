@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 
 from wakekit.data import Measure
-from wakekit.errors import PluginError, blaming
+from wakekit.errors import PluginError, abridged, blaming, who
 
 if TYPE_CHECKING:
     from wakekit.data import ClipScores, Results
@@ -23,13 +23,14 @@ def measured(name: str, metric: Metric, results: Results) -> list[Measure]:
     Raises PluginError where it fails, changes the scores, or gives anything but measures of finite numbers, each under
     a name of its own.
     """
-    with blaming(f"metric {name}"):
+    called = who("metric", metric, name)
+    with blaming(called):
         found: object = metric.compute(_read_only(results))
-    made = [_checked(name, measure) for measure in (found if isinstance(found, (list, tuple)) else [found])]
+    made = [_checked(called, measure) for measure in (found if isinstance(found, (list, tuple)) else [found])]
     names = [measure.name for measure in made]
     twice = next((one for one in names if names.count(one) > 1), None)
     if twice is not None:
-        raise PluginError(f"metric {name}: expected measures of different names, got {twice!r} twice")
+        raise PluginError(f"{called}: expected measures of different names, got {twice!r} twice")
     return made
 
 
@@ -52,13 +53,15 @@ def _sealed(array: Any) -> Any:  # noqa: ANN401
     return view
 
 
-def _checked(name: str, measure: object) -> Measure:
+def _checked(called: str, measure: object) -> Measure:
     if not isinstance(measure, Measure):
-        raise PluginError(f"metric {name}: expected a list of wakekit.Measure, got {measure!r:.80}")
-    where = f"metric {name}: {measure.name}"
+        raise PluginError(f"{called}: expected a list of wakekit.Measure, got {abridged(measure)}")
+    where = f"{called}: {measure.name}"
     wrong = [text for text in _TEXTS if not isinstance(getattr(measure, text), str)]
     if wrong:
-        raise PluginError(f"{where}: expected text as {wrong[0]}, got {getattr(measure, wrong[0])!r:.80}")
+        raise PluginError(f"{where}: expected text as {wrong[0]}, got {abridged(getattr(measure, wrong[0]))}")
+    if not measure.name:
+        raise PluginError(f"{called}: expected a name for every measure, got {measure.name!r}")
     try:
         found = _plain(measure)
     except (TypeError, ValueError, AttributeError) as error:
@@ -86,5 +89,5 @@ def _plain(measure: Measure) -> Measure:
 
 def _number(number: object) -> float:
     if isinstance(number, (bool, np.bool_, str, bytes)):
-        raise TypeError(f"expected a number, got {number!r:.80}")
+        raise TypeError(f"expected a number, got {abridged(number)}")
     return float(number)  # type: ignore[arg-type]

@@ -94,7 +94,8 @@ class Pipeline:
     def run(self, *, exports: bool = True) -> Run:
         """Carry out all stages and leave the run's folder; nothing is exported without `exports`."""
         if exports:
-            check_exports(self.recipe)
+            with accusing(self.recipe):
+                check_exports(self.recipe)
         prepared = self.prepare()
         check_conditions(self.recipe.conditions, prepared)
         weights = self.train(prepared)
@@ -106,7 +107,8 @@ class Pipeline:
         evaluation = self.evaluate(prepared, calibration, test, conditions=conditions, earlier=earlier, weights=weights)
         if world().first:
             self.leave(weights, dev, calibration, test, evaluation)
-            write_report(self.recipe["report"], self.folder)
+            with accusing(self.recipe):
+                write_report(self.recipe["report"], self.folder)
         if exports:
             self.export(prepared, weights, calibration)
         # The others go on when the folder is whole.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from wakekit.answers import as_one, who
+from wakekit.answers import as_one
 from wakekit.audio import write_audio
 from wakekit.data import SPLITS, Manifest
-from wakekit.errors import PluginError, WakekitError
+from wakekit.errors import PluginError, WakekitError, who
 from wakekit.leakage import check_leakage
 from wakekit.manifest import read_manifest, write_manifest
 

@@ -5,6 +5,7 @@ Only the `[report]` table of the recipe is built, so that audio and plugins that
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,7 @@ from wakekit.ablation.saved import FILE as ABLATION
 from wakekit.ablation.saved import read_result
 from wakekit.building import build_component
 from wakekit.converter import ProblemsError
-from wakekit.errors import PluginError, WakekitError, blaming
+from wakekit.errors import PluginError, WakekitError, abridged, blaming, who
 from wakekit.kinds import SLOTS
 from wakekit.run_folder import read_run
 
@@ -64,9 +65,11 @@ def write_ablation_report(report: Report, folder: Path) -> Path | None:
 
 
 def _written(report: Report, write: Callable[[], Path | None]) -> Path | None:
-    name = f"report {type(report).__name__}"
+    name = who("report", report)
     with blaming(name):
         found = write()
+        if not isinstance(found, (str, os.PathLike, type(None))):
+            raise PluginError(f"{name}: expected the file that it wrote, or None, got {abridged(found)}")
         path = None if found is None else Path(found)
         if path is not None and not path.is_file():
             raise PluginError(f"{name}: expected the file that it wrote, or None, got {path}, which is no file")
@@ -89,5 +92,5 @@ def write_plots(report: Report, folder: Path, form: str) -> list[Path]:
             f"the report of {folder} draws no plots; name one that does in its recipe.toml, as in "
             f'[{_SLOT.key}] type = "{_SLOT.neutral}"'
         )
-    with blaming(f"report {type(report).__name__}"):
+    with blaming(who("report", report)):
         return [Path(path) for path in plots(found, folder, form)]

@@ -11,12 +11,13 @@ from safetensors.numpy import load_file as load_arrays
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file
 
-from wakekit.answers import as_module, who
+from wakekit.answers import as_module
 from wakekit.artifacts import write_text
 from wakekit.compose import compose
 from wakekit.condition_stage import changed_split
 from wakekit.cost import measure_cost
 from wakekit.data import ClipScores, Cost, Manifest, Stream, StreamScores, as_json, keyword_labels
+from wakekit.errors import who
 from wakekit.excerpts import Sounds
 from wakekit.geometry import N_CLASSES, assemble, choose_device, geometry
 from wakekit.manifest import read_manifest, write_manifest

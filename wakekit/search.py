@@ -14,7 +14,7 @@ import attrs
 from wakekit.data import OperatingPoint
 from wakekit.dealing import evenly
 from wakekit.detector_settings import settings_of
-from wakekit.errors import PluginError
+from wakekit.errors import PluginError, who
 from wakekit.events import fire, judge_stream
 from wakekit.operating import check, choose, pick
 from wakekit.sweep import SWEPT_FA_PER_HOUR, Curve, sweep
@@ -82,7 +82,7 @@ def _confirm(
         misses += len(judged.misses)
     if (false_accepts, misses) != (point.false_accepts, point.misses):
         raise PluginError(
-            f"detector {type(detector).__name__}: at the threshold {point.threshold:g} its sweep counts "
+            f"{who('detector', detector)}: at the threshold {point.threshold:g} its sweep counts "
             f"{point.false_accepts} false accepts and {point.misses} misses, the detector itself {false_accepts} and "
             f"{misses}"
         )

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wakekit.answers import as_tensor, who
+from wakekit.answers import as_tensor
 from wakekit.batch import gather
 from wakekit.data import ClipScores, StreamScores, keyword_labels
+from wakekit.errors import who
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

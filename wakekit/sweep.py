@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from wakekit.data import Changes
 from wakekit.dealing import evenly
-from wakekit.errors import PluginError, WakekitError, blaming
+from wakekit.errors import PluginError, WakekitError, abridged, blaming, who
 from wakekit.events import fire, keywords, negative_hours
 from wakekit.tally import StreamTally
 
@@ -166,11 +166,11 @@ class _Tried:
     ) -> None:
         self.dealt = dealt
         self._streams, self._truths = streams, truths
-        self._name = f"detector {type(detector).__name__}"
+        self._name = who("detector", detector)
         begin = getattr(detector, "sweep", None)
         with blaming(self._name):
             self._sweeps: list[ThresholdSweep] = [
-                begin(scores.scores) if begin else _Loop(detector, scores) for scores in streams
+                begin(scores.scores.copy()) if begin else _Loop(detector, scores) for scores in streams
             ]
         self._tallies = [
             StreamTally(scores, truth, words, dealt.word_parts, edges=pieces.edges, name=self._name)
@@ -204,7 +204,7 @@ class _Tried:
         hits = np.zeros((self.dealt.word_parts, len(thresholds)), np.int64)
         for falling, tally, pieces in zip(self._sweeps, self._tallies, self.dealt.audio, strict=True):
             with blaming(self._name):
-                accepts, heard = tally.fall(falling.lower(thresholds), len(thresholds))
+                accepts, heard = tally.fall(falling.lower(thresholds.copy()), len(thresholds))
             np.add.at(false_accepts, pieces.parts, accepts)
             hits += heard
         self._false_accepts.append(false_accepts)
@@ -220,7 +220,7 @@ def _numbers(name: str, levels: object) -> FloatArray:
     """Refuse what a stranger's sweep may offer as levels by mistake."""
     found = np.asarray(levels)
     if found.ndim != 1 or (len(found) and (found.dtype.kind not in "fiu" or np.isnan(found).any())):
-        raise PluginError(f"{name}: expected the levels of its sweep, numbers [n], got {levels!r:.80}")
+        raise PluginError(f"{name}: expected the levels of its sweep, numbers [n], got {abridged(levels)}")
     return found.astype(np.float64)
 
 

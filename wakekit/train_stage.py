@@ -14,13 +14,13 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from wakekit.answers import as_module, as_one, as_tensor, who
+from wakekit.answers import as_module, as_one, as_tensor
 from wakekit.artifacts import write_text
 from wakekit.batch import Batch, FeatureBatch, Sources, gather
 from wakekit.checkpoints import Checkpoints
 from wakekit.data import keyword_labels
 from wakekit.distributed import equalize, writable
-from wakekit.errors import PluginError, blaming
+from wakekit.errors import PluginError, blaming, who
 from wakekit.geometry import N_CLASSES, assemble, choose_device, context, frontend_context, geometry
 from wakekit.history import History
 from wakekit.pooling import KEYWORD
@@ -182,24 +182,25 @@ def _augmentations(recipe: Recipe, split: SplitAudio) -> dict[str, tuple[Augment
     sources = Sources(split.background(), split.rooms(), split.sample_rate)
     built: dict[str, list[Augment]] = {"waveform": [], "features": []}
     for name, augmentation in recipe.each("augmentations").items():
+        called = who("augmentation", augmentation, name)
         if augmentation.domain not in built:
-            raise PluginError(f"augmentation {name}: domain is {augmentation.domain!r}, not waveform or features")
-        with blaming(f"augmentation {name}"):
-            built[augmentation.domain].append(_blamed(name, augmentation.build(sources)))
+            raise PluginError(f"{called}: domain is {augmentation.domain!r}, not waveform or features")
+        with blaming(called):
+            built[augmentation.domain].append(_blamed(called, augmentation.build(sources)))
     return {domain: tuple(found) for domain, found in built.items()}
 
 
-def _blamed(name: str, change: Augment) -> Augment:
+def _blamed(called: str, change: Augment) -> Augment:
     """Return an augmentation that is named when it fails."""
 
     def changed(batch: Batch) -> Batch:
-        with blaming(f"augmentation {name}"):
+        with blaming(called):
             found = change(batch)
-        as_one(found, Batch, f"augmentation {name}")
+        as_one(found, Batch, called)
         for field in ("audio", "targets", "features"):
             before, after = getattr(batch, field), getattr(found, field)
             if before is not None:
-                as_tensor(after, before.shape, f"augmentation {name}: {field}")
+                as_tensor(after, before.shape, f"{called}: {field}")
         return found
 
     return changed

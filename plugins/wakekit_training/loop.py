@@ -12,9 +12,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from wakekit import Batch, Draws, TrainingState
-from wakekit.answers import as_module, as_one, as_tensor, who
+from wakekit.answers import as_module, as_one, as_tensor
 from wakekit.distributed import agreed
-from wakekit.errors import PluginError, blaming
+from wakekit.errors import PluginError, abridged, blaming, who
 from wakekit.training import DivergedError, Trained, TrainTask
 from wakekit_training.added_rows import write_added_rows
 from wakekit_training.rehearsal import rehearsal
@@ -46,7 +46,8 @@ class Training:
         self.optimizer = self._optimizer()
         self.schedule: LRScheduler | None = None
         self.loss = task.loss.build()
-        self.hooks = {name: _built(name, callback) for name, callback in task.callbacks.items()}
+        self.called = {name: who("callback", callback, name) for name, callback in task.callbacks.items()}
+        self.hooks = {name: _built(self.called[name], callback) for name, callback in task.callbacks.items()}
         self.rows, self.settled = task.train, 0
         self.extra: list[ExtraRows] = []
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -70,7 +71,7 @@ class Training:
             audio=task.audio,
             folder=task.folder,
             record=task.history.record,
-            note=task.progress.note,
+            note=self._note,
             warn=self._warn,
             rehearse=lambda: rehearsal(self),
             network=lambda: task.network(self.state.evaluated),
@@ -300,8 +301,11 @@ class Training:
             added = len(self.rows) - len(self.task.train)
             self._warn(f"the sampler visits none of the {added} rows that were added: give the pool {pools} a share")
 
+    def _note(self, sentence: str) -> None:
+        self.task.progress.note(_sentence(sentence))
+
     def _warn(self, sentence: str) -> None:
-        self.task.progress.note(sentence)
+        self._note(sentence)
         self.task.history.record({"warning": sentence})
 
     def _kept(self) -> dict[str, Tensor]:
@@ -323,10 +327,21 @@ class Training:
 
     def _tell(self, hook: str, *more: object) -> None:
         for name, hooks in self.hooks.items():
-            with blaming(f"callback {name}"):
+            with blaming(self.called[name]):
                 getattr(hooks, hook)(self.state, *more)
+            if self.state.model is not self.model:
+                raise PluginError(
+                    f"{self.called[name]}: expected it to leave `state.model` in place, it put another there"
+                )
+            as_module(self.state.evaluated, f"{self.called[name]}: `state.evaluated`")
 
 
-def _built(name: str, callback: Callback) -> Hooks:
-    with blaming(f"callback {name}"):
+def _sentence(said: object) -> str:
+    if not isinstance(said, str):
+        raise TypeError(f"expected a sentence to tell, got {abridged(said)}")
+    return said
+
+
+def _built(called: str, callback: Callback) -> Hooks:
+    with blaming(called):
         return callback.build()

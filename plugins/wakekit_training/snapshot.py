@@ -52,12 +52,12 @@ def snapshot(training: Training) -> dict[str, Any]:
         "earlier": training.earlier,
         "extra": [_table(extra) for extra in training.extra],
         "settled": training.settled,
-        "callbacks": {name: _remembered(name, hooks) for name, hooks in training.hooks.items()},
+        "callbacks": {name: _remembered(training.called[name], hooks) for name, hooks in training.hooks.items()},
     }
 
 
-def _remembered(name: str, hooks: Hooks) -> Mapping[str, Any]:
-    with blaming(f"callback {name}"):
+def _remembered(called: str, hooks: Hooks) -> Mapping[str, Any]:
+    with blaming(called):
         return hooks.state_dict()
 
 
@@ -73,7 +73,7 @@ def restore(training: Training, saved: Mapping[str, Any]) -> None:
     training.draws.set_state(saved["draws"])
     training.done = saved["done"]
     for name, hooks in training.hooks.items():
-        with blaming(f"callback {name}"):
+        with blaming(training.called[name]):
             hooks.load_state_dict(saved["callbacks"][name])
     # What callbacks said and asked for on the way here was said and asked for before.
     for name, value in saved["asked"].items():

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from wakekit.answers import as_module, as_one, as_tensor, who
-from wakekit.errors import PluginError
+from wakekit.answers import as_module, as_one, as_tensor
+from wakekit.errors import PluginError, abridged, who
 from wakekit.judge_stage import probabilities
 from wakekit.streams import scored
 
@@ -20,6 +20,22 @@ from wakekit.streams import scored
 def test_who_is_named_by_kind_class_and_module() -> None:
     """So that of two packages' classes of one name the right one is looked at."""
     assert who("scorer", Fraction(1)) == "scorer Fraction of fractions"
+    assert who("metric", Fraction(1), "half") == "metric half (Fraction of fractions)"
+
+
+class Mute:
+    """What cannot say what it is."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+def test_a_wrong_answer_is_told_on_one_line() -> None:
+    """Whatever its text holds and however long it is, also where it has none."""
+    assert abridged(np.zeros((2, 2))) == "array([[0., 0.], [0., 0.]])"
+    assert len(abridged("x" * 999)) == 80
+    assert abridged("\x1b[2J") == "'\\x1b[2J'"
+    assert abridged(Mute()) == "a Mute"
 
 
 def test_what_fits_is_taken_as_it_is() -> None:

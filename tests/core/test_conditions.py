@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
 import numpy as np
@@ -163,8 +163,33 @@ def test_a_plugin_that_spoils_recordings_is_named(
     laid: Laid, tmp_path: Path, how: Callable[[torch.Tensor], torch.Tensor]
 ) -> None:
     """Samples lost or not finite are the plugin's error, with condition, augmentation and recording."""
-    with pytest.raises(PluginError, match=r"condition cafe, augmentation x: expected 800 finite samples for a"):
+    with pytest.raises(PluginError, match=r"condition cafe, augmentation x \(Spoil of \S+\): expected 800 finite"):
         changed(laid, Condition(augmentations={"x": Spoil(how)}), tmp_path / "spoilt")
+
+
+@attrs.frozen
+class Lose(Spoil):
+    """An augmentation that gives back no batch."""
+
+    def build(self, sources: Sources) -> Callable[[Batch], Any]:  # noqa: ARG002
+        """Return the change."""
+        return lambda batch: self.how(batch.audio)
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        (lambda _: None, r"expected a Batch, got None"),
+        (lambda audio: audio, r"expected a Batch, got tensor\("),
+        (lambda audio: audio[9], r"failed: IndexError: .* @ .*test_conditions\.py:\d+$"),
+    ],
+)
+def test_an_augmentation_that_gives_no_batch_is_named(
+    laid: Laid, tmp_path: Path, how: Callable[[torch.Tensor], Any], told: str
+) -> None:
+    """As in training: with its id and where it comes from."""
+    with pytest.raises(PluginError, match=rf"^condition cafe, augmentation x \(Lose of \S+\):? {told}"):
+        changed(laid, Condition(augmentations={"x": Lose(how)}), tmp_path / "lost")
 
 
 def test_noise_of_other_splits_is_no_source(registry: Registry, tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +13,7 @@ import pytest
 from wakekit import Component
 from wakekit.building import Chosen
 from wakekit.culprit import accusing
-from wakekit.errors import PluginError, WakekitError
+from wakekit.errors import PluginError, WakekitError, system_said
 from wakekit.plugins import Plugin
 from wakekit.registry import Entry
 
@@ -92,3 +95,36 @@ def test_a_component_cannot_end_the_command_without_a_word(error: BaseException)
     told = f"normalizer 'rasta' of plugin .* failed: {type(error).__name__}"
     with pytest.raises(PluginError, match=told), accusing(RECIPE):
         of("acme_wake.rasta", raising(error))()
+
+
+@pytest.mark.parametrize("ends", [lambda: None, lambda: 1 / 0, raising(OSError(2, "No such file", "runs/a"))])
+def test_who_leaves_the_process_in_another_folder_is_refused(
+    ends: Callable[[], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Relative paths of the run would mean something else; the folder is as before, and the strangers are named."""
+    monkeypatch.chdir(tmp_path)
+    there = tmp_path / "there"
+    there.mkdir()
+    told = rf"directory was changed to {there}, .* plugin acme-wake \(acme-wake 0\.3\) and plugin spy-wake"
+
+    def leave() -> None:
+        os.chdir(there)
+        ends()
+
+    with pytest.raises(PluginError, match=told), accusing(RECIPE):
+        leave()
+    assert Path.cwd() == tmp_path
+
+
+def test_a_strangers_own_question_to_the_system_is_noted() -> None:
+    """What the system refused stays as it is, with who asked; a question of wakekit's own names nobody."""
+    error = OSError(2, "No such file or directory", "own.bin")
+    with pytest.raises(OSError, match="No such file") as caught, accusing(RECIPE):
+        of("wakekit.judge_stage", of("acme_wake.rasta", raising(error)))()
+    said = r"own\.bin: No such file or directory; asked for by normalizer 'rasta' of plugin acme-wake \(.*\) @ \S+:\d+"
+    assert re.fullmatch(said, system_said(caught.value))
+    for module in ("wakekit.artifacts", "wakekit_training.loop"):
+        full = OSError(28, "No space left on device", "runs/history.jsonl")
+        with pytest.raises(OSError, match="No space") as caught, accusing(RECIPE):
+            of("acme_wake.rasta", of(module, raising(full)))()
+        assert system_said(caught.value) == "runs/history.jsonl: No space left on device"

@@ -55,6 +55,7 @@ class Kept:
         if self.sort == "pickle": path.write_bytes(pickle.dumps([1.0]))
         if self.sort == "archive": torch.save([1.0], path)
         if self.sort == "elsewhere": return Path(__file__)
+        if self.sort == "number": return 3
         if self.sort == "nothing": return folder / "none"
         return path
     def load(self, path):
@@ -154,12 +155,13 @@ def test_what_is_not_the_model_is_refused(exporting: Path, store: Path, typed: T
     [
         ("nan", 1, "differ by up to inf"),
         ("lonely", 1, "differ by up to 1 on"),
-        ("shape", 3, "exporters.mine: expected a tensor of"),
-        ("broken", 3, "exporters.mine failed: KeyError: 'oops'"),
-        ("pickle", 3, "exporters.mine: it wrote a pickle, off.json"),
-        ("archive", 3, "exporters.mine: it wrote a pickle, off.json"),
-        ("elsewhere", 3, "exporters.mine: expected the file that it wrote into"),
-        ("nothing", 3, "exporters.mine: expected the file that it wrote into"),
+        ("shape", 3, "exporter mine (Kept of stranger_export): expected a tensor of"),
+        ("broken", 3, "exporter mine (Kept of stranger_export) failed: KeyError: 'oops'"),
+        ("pickle", 3, "exporter mine (Kept of stranger_export): it wrote a pickle, off.json"),
+        ("archive", 3, "exporter mine (Kept of stranger_export): it wrote a pickle, off.json"),
+        ("elsewhere", 3, "exporter mine (Kept of stranger_export): expected the file that it wrote into"),
+        ("number", 3, "exporter mine (Kept of stranger_export): expected the file that it wrote, got 3"),
+        ("nothing", 3, "exporter mine (Kept of stranger_export): expected the file that it wrote into"),
     ],
 )
 def test_what_goes_wrong_is_told_with_its_place(
@@ -184,7 +186,7 @@ def test_recipes_that_cannot_be_exported_are_refused_by_check(exporting: Path, t
         assert "exporters.mine.type: exporter kept: no licence here; buy one" in answer.err
         assert "the threshold is chosen for scores of 'tta', and an exported model gives those of 'plain'" in answer.err
         assert "expected an id that can name a folder, got '../up'" in answer.err
-        assert "exporter kept failed: KeyError: 'oops'" in answer.err
+        assert "exporter ../up (Kept of stranger_export) failed: KeyError: 'oops'" in answer.err
         assert not list((tmp_path / "runs").glob(".store/*/*"))
     assert typed("check", exporting).code == 0
     told = json.loads(typed("check", exporting, "--format", "json", *changed(sort="unable")).out)

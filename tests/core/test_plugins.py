@@ -300,4 +300,4 @@ def test_a_metric_that_measures_nonsense_is_named(site: Path, recipe_file: Path,
     add_plugin(site, "acme-numbers", NUMBERS)
     answer = typed("run", recipe_file, "--out", tmp_path / "runs", "--set", "metrics.n=one")
     assert answer.code == 3
-    assert "metric n: expected a list of wakekit.Measure, got 3.0" in answer.err
+    assert "metric n (Numbers of acme_numbers): expected a list of wakekit.Measure, got 3.0" in answer.err

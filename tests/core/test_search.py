@@ -164,7 +164,9 @@ def test_a_detector_that_names_options_it_does_not_have_is_the_plugins_mistake(n
     class Odd(Rises):
         searchable: ClassVar[Any] = named
 
-    with pytest.raises(PluginError, match="detector Odd: expected `searchable` to name options among smooth, lockout"):
+    with pytest.raises(
+        PluginError, match=r"detector Odd of \S+: expected `searchable` to name options among smooth, lockout"
+    ):
         settings_of(Odd(), {"smooth": (1, 2)})
 
 

@@ -133,6 +133,7 @@ def test_frames_in_any_whole_numbers_will_do(kind: Callable[[np.ndarray], Any]) 
         (lambda frames: frames + 0.4, "whole numbers [n], got array"),
         (lambda frames: np.isin(np.arange(10), frames), "whole numbers [n], got array"),
         (lambda frames: frames[None], "whole numbers [n]"),
+        (lambda _: np.zeros((2, 2)), "whole numbers [n], got array([[0., 0.], [0., 0.]])"),
         (lambda _: None, "whole numbers [n], got array(None"),
         (lambda _: ["a"], "whole numbers [n]"),
         (lambda frames: frames[::-1], "rising from 0 to 9 at most"),
@@ -146,6 +147,48 @@ def test_what_are_no_frames_of_the_stream_is_refused(answer: Any, message: str) 
     """Fractions, flags, frames out of order or out of the stream are the detector's mistake, never counts."""
     with pytest.raises(PluginError, match=rf"^detector Odd:? (.* )?{re.escape(message)}"):
         swept(Odd(answer))
+
+
+@attrs.frozen
+class Scribbler(Odd):
+    """A detector that writes into what it is given."""
+
+    def build(self, threshold: float) -> Any:
+        """Start a stream."""
+        detector = super().build(threshold)
+        return SimpleNamespace(feed=lambda scores: (detector.feed(scores), scores.fill(1.0))[0])
+
+
+@attrs.frozen
+class ScribblerSweep(Scribbler):
+    """One with a sweep that does so too, to the thresholds as well."""
+
+    def sweep(self, scores: np.ndarray) -> Any:
+        """Start a sweep."""
+        kept, last = scores.copy(), [np.inf]
+        scores.fill(1.0)
+
+        def lower(thresholds: np.ndarray) -> Changes:
+            found = [
+                np.flatnonzero((kept >= one) & (kept < high))
+                for one, high in zip(thresholds, [*last, *thresholds], strict=False)
+            ]
+            ranks = np.repeat(np.arange(len(found)), [len(one) for one in found])
+            last[0] = thresholds[-1]
+            thresholds.fill(0.5)
+            frames = np.concatenate(found)
+            return Changes(rank=ranks, frame=frames, step=np.ones(len(frames), np.int64))
+
+        return SimpleNamespace(lower=lower)
+
+
+@pytest.mark.parametrize("kind", [Scribbler, ScribblerSweep])
+def test_a_detector_that_writes_into_the_scores_changes_no_number(kind: type[Odd]) -> None:
+    """What others read stays as it is: counts are those of a detector that only reads."""
+    expected, found = swept(Odd(lambda frames: frames)), swept(kind(lambda frames: frames))
+    np.testing.assert_array_equal(found.thresholds, expected.thresholds)
+    np.testing.assert_array_equal(found.false_accepts, expected.false_accepts)
+    np.testing.assert_array_equal(found.hits, expected.hits)
 
 
 def changes(rank: Any, frame: Any, step: Any) -> Callable[[object, object], Changes]:
@@ -214,6 +257,7 @@ def measure(**values: Any) -> Measure:
         (measure(counts=[1]), "no number where it should"),
         (measure(note=None), "expected text as note, got None"),
         (measure(name=4), "expected text as name, got 4"),
+        (measure(name=""), "expected a name for every measure, got ''"),
         (measure(low=0.9, high=0.1), "expected both ends of an interval, the lower first, got 0.9, 0.1"),
         (measure(low=0.9), "expected both ends of an interval"),
         ([measure(), measure(value=0.7)], "expected measures of different names, got 'm' twice"),
@@ -222,7 +266,7 @@ def measure(**values: Any) -> Measure:
 def test_what_is_no_measure_is_refused(answer: Any, message: str) -> None:
     """A metric's mistake is named with its id; nothing half right is written."""
     metric: Any = SimpleNamespace(compute=lambda _: answer)
-    with pytest.raises(PluginError, match=rf"^metric z: .*{re.escape(message)}"):
+    with pytest.raises(PluginError, match=rf"^metric z \(SimpleNamespace of types\): .*{re.escape(message)}"):
         measured("z", metric, results())
 
 
@@ -242,9 +286,9 @@ def test_a_metric_that_fails_or_writes_into_the_scores_is_named() -> None:
     """What one metric does cannot change what the next one reads."""
     given = results()
     for compute, message in (
-        (fails, r"^metric z failed: ZeroDivisionError: by nothing @ .*test_strangers\.py:\d+$"),
-        (lambda found: found.clips.scores.sort(), r"^metric z failed: ValueError: .*read-only"),
-        (lambda found: found.clips.labels.fill(0), r"^metric z failed: ValueError: .*read-only"),
+        (fails, r"^metric z \(.*\) failed: ZeroDivisionError: by nothing @ .*test_strangers\.py:\d+$"),
+        (lambda found: found.clips.scores.sort(), r"^metric z \(.*\) failed: ValueError: .*read-only"),
+        (lambda found: found.clips.labels.fill(0), r"^metric z \(.*\) failed: ValueError: .*read-only"),
     ):
         metric: Any = SimpleNamespace(compute=compute)
         with pytest.raises(PluginError, match=message):
@@ -255,9 +299,9 @@ def test_a_metric_that_fails_or_writes_into_the_scores_is_named() -> None:
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (fails, "report SimpleNamespace failed: ZeroDivisionError: by nothing @ "),
+        (fails, "report SimpleNamespace of types failed: ZeroDivisionError: by nothing @ "),
         (lambda folder: folder / "nothing.html", "nothing.html, which is no file"),
-        (lambda _: 3, "report SimpleNamespace failed: TypeError"),
+        (lambda _: 3, "report SimpleNamespace of types: expected the file that it wrote, or None, got 3"),
     ],
 )
 def test_a_report_that_fails_or_wrote_nothing_is_named(tmp_path: Path, answer: Any, message: str) -> None:
@@ -310,4 +354,4 @@ def wakekit_components():
     answer = typed("run", recipe_file, "--out", store, "--set", "detector=late")
     assert answer.code == 3
     assert "Traceback" not in answer.err
-    assert "detector Late: expected the frames at which it fired, rising from 0 to " in answer.err
+    assert "detector Late of late_wake: expected the frames at which it fired, rising from 0 to " in answer.err

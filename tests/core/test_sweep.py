@@ -259,7 +259,7 @@ def test_levels_that_a_sweep_offers_take_the_place_of_scores() -> None:
 @pytest.mark.parametrize("levels", [[[0.5]], ["0.5"], [np.nan], [None]])
 def test_levels_that_are_no_numbers_are_refused(levels: list[object]) -> None:
     """What a plugin's sweep offers as levels by mistake is an error that names the detector."""
-    with pytest.raises(PluginError, match="detector Levelled: expected the levels of its sweep, numbers"):
+    with pytest.raises(PluginError, match=r"detector Levelled of \S+: expected the levels of its sweep, numbers"):
         sweep(Levelled(levels=levels), [stream([0.5])], "nova", tolerance=1.0)
 
 

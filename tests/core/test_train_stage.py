@@ -133,7 +133,7 @@ def test_a_failing_callback_ends_the_run_by_name(recipe_file: Path, tmp_path: Pa
     options = ("run", recipe_file, "--out", tmp_path / "runs", "--set", "callbacks.mine={type='killer', at=1}")
     answer = typed_elsewhere(*options, env=env)
     assert answer.returncode == 3
-    assert "callback mine failed: IndexError: no such gradient @ " in answer.stderr
+    assert "of killer) failed: IndexError: no such gradient @ " in answer.stderr
     assert "Traceback" not in answer.stderr
     (left,) = (tmp_path / "runs").glob(".store/train/.*.part/training")
     (left / "old.txt").touch()
@@ -175,7 +175,7 @@ class Broken:
     add_plugin(site, "crooked", source)
     answer = typed("run", recipe_file, "--out", tmp_path / "runs", "--set", "augmentations.mine.type='broken'")
     assert answer.code == 3
-    assert "augmentation mine failed: IndexError" in answer.err
+    assert "of crooked) failed: IndexError" in answer.err
 
 
 ODD = """
@@ -233,7 +233,8 @@ class Longer:
          "normalizer 'odd' of plugin odd-wake (odd-wake 1.0) failed: SystemExit: 0 @ "),
         ("normalizer={type='odd', how='none'}", "normalizer Odd of odd_wake: expected a Module, got None"),
         ("normalizer={type='odd', how='short'}", "normalizer Odd of odd_wake: expected a tensor float32 [2, 20, "),
-        ("augmentations.mine.type='longer'", "augmentation mine: audio: expected a tensor float ["),
+        ("augmentations.mine.type='longer'",
+         "augmentation mine (Longer of odd_wake): audio: expected a tensor float ["),
     ],
 )  # fmt: skip
 def test_a_strangers_mistake_is_one_sentence_with_its_name(

@@ -17,7 +17,7 @@ import torch
 from wakekit.ablation.collect import collect_dev, collect_test
 from wakekit.artifacts import copy_file, write_text
 from wakekit.console import Lines
-from wakekit.errors import WakekitError
+from wakekit.errors import WakekitError, notes_of
 from wakekit.pipeline import Pipeline, settle
 from wakekit.recipe import load_recipe
 from wakekit.registry import installed
@@ -98,7 +98,7 @@ class _Attempt:
                 reason = str(error)
             except (Exception, SystemExit) as error:  # noqa: BLE001
                 # A variant of a stranger's component may fail in any way, and must not take the others with it.
-                reason = f"{type(error).__name__}: {error}"
+                reason = "; ".join([f"{type(error).__name__}: {error}", *notes_of(error)])
                 progress.note(traceback.format_exc())
             progress.note(reason)
         return {"state": FAILED, "reason": reason, "stage": self.line.current if self.line else ""}

@@ -56,7 +56,7 @@ class _Remembering(Hooks):
 def test_a_callback_that_fails_outside_its_hooks_is_named_too(hook: str, tmp_path: Path) -> None:
     """Its name and line are told where it cannot be built or gives no state."""
     kept = Checkpoints(tmp_path / "checkpoint", seconds=0)
-    with pytest.raises(PluginError, match=r"callback mine failed: KeyError: 'lost' @ .*contract.py:\d+"):
+    with pytest.raises(PluginError, match=r"callback mine \(.*\) failed: KeyError: 'lost' @ .*contract.py:\d+"):
         Standard(epochs=1).fit(task(callbacks={"mine": Remembering(hook)}, checkpoints=kept))
 
 
@@ -173,8 +173,25 @@ def test_rows_that_make_no_sense_are_refused(change: dict[str, Any], message: st
         fields = {field.name: getattr(given, field.name) for field in attrs.fields(ExtraRows)}
         state.add_rows(ExtraRows(**{**fields, **change}))
 
-    with pytest.raises(PluginError, match=f"callback mine failed: .*{message}"):
+    with pytest.raises(PluginError, match=rf"callback mine \(.*\) failed: .*{message}"):
         Standard(epochs=1).fit(task(callbacks={"mine": Watch(add, "pass_ended")}, folder=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        (lambda state: state.warn(None), "failed: TypeError: expected a sentence to tell, got None @ "),
+        (lambda state: state.note(3), "failed: TypeError: expected a sentence to tell, got 3 @ "),
+        (lambda state: setattr(state, "evaluated", "weights"), "`state.evaluated`: expected a Module, got 'weights'"),
+        (lambda state: setattr(state, "model", copy.deepcopy(state.model)), "expected it to leave `state.model`"),
+    ],
+)
+def test_what_no_callback_may_say_or_set_is_refused(mistake: Any, message: str, tmp_path: Path) -> None:
+    """At once and by the callback's name, not where the trainer stumbles over it later."""
+    history = History(tmp_path / "history.jsonl")
+    with pytest.raises(PluginError, match=rf"^callback mine \(Watch of .*\):? .*{message}"):
+        Standard(epochs=1).fit(task(callbacks={"mine": Watch(mistake, "step_ended")}, history=history))
+    assert not any("warning" in row for row in history.rows)
 
 
 @pytest.mark.parametrize("hook", ["fit_started", "pass_started", "epoch_started", "step_ended", "epoch_ended"])

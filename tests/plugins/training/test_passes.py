@@ -96,7 +96,10 @@ def test_a_failing_callback_is_named() -> None:
     def fail(_: TrainingState) -> None:
         raise KeyError("lost")
 
-    with pytest.raises(PluginError, match=r"callback mine failed: KeyError: 'lost' @ .*test_passes.py:\d+"):
+    with pytest.raises(
+        PluginError,
+        match=r"callback mine \(Watch of tests\.training_support\) failed: KeyError: 'lost' @ .*test_passes.py:\d+",
+    ):
         Standard(epochs=1).fit(task(callbacks={"mine": Watch(fail)}))
 
     def refuse(_: TrainingState) -> None:
