@@ -111,9 +111,15 @@ def in_a_sentence(error: BaseException) -> str:
 
 def printable(text: str) -> str:
     """Return a text as one line that can be printed anywhere: what cannot is written as its escape, much is cut."""
-    if not text.isprintable():
-        text = "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    text = escaped(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def escaped(text: str) -> str:
+    """Return a line with what cannot be printed written as its escape."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def raised_at(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from wakekit.columns import columns
-from wakekit.errors import WakekitError, counted
+from wakekit.errors import WakekitError, counted, escaped
 from wakekit.kinds import KINDS
 from wakekit.terminal import paint
 
@@ -93,7 +93,8 @@ def describe(registry: Registry, kind: str, name: str, stream: TextIO | None = N
 def _docstring(found: type) -> str:
     import inspect  # noqa: PLC0415
 
-    return inspect.getdoc(found) or "(not documented)"
+    text = inspect.getdoc(found) or "(not documented)"
+    return "\n".join(map(escaped, text.split("\n")))
 
 
 def _option_row(field: object, wanted: object) -> tuple[str, ...]:
@@ -108,13 +109,8 @@ def _option_row(field: object, wanted: object) -> tuple[str, ...]:
     if info.choices is not None:
         allowed = " | ".join(str(one) for one in info.choices if one is not None)
     unit = f" [{info.unit}]" if info.unit else ""
-    return (
-        field.name,
-        type_name(wanted) + unit,
-        default_text(field),
-        allowed,
-        " ".join(filter(None, (info.help, _retired(info.deprecated, info.formerly)))),
-    )
+    told = " ".join(filter(None, (info.help, _retired(info.deprecated, info.formerly))))
+    return tuple(map(escaped, (field.name, type_name(wanted) + unit, default_text(field), allowed, told)))
 
 
 def type_name(wanted: object) -> str:

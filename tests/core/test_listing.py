@@ -209,6 +209,17 @@ def test_options_of_every_sort_are_told_as_a_recipe_writes_them(rasta: Path, typ
     assert rows["sizes"][:2] == ["tuple[int, ...]", "[1, 2]"]
 
 
+def test_a_strangers_texts_cannot_command_the_terminal(rasta: Path, typed: Typed) -> None:
+    """What would move the cursor or change colours is shown as what it is, in docstrings and in options."""
+    text = (rasta / "acme_rasta.py").read_text()
+    text = text.replace("every band.", "every\\x1b[31m band.\n\n    All.").replace("which", "which\\x1b[2J")
+    (rasta / "acme_rasta.py").write_text(text)
+    out = typed("components", "normalizer", "rasta").out
+    assert "Band-pass every\\x1b[31m band.\n\nAll.\n" in out
+    assert "which\\x1b[2J" in out
+    assert "\x1b" not in out
+
+
 def test_a_lost_plugin_is_told_beside_the_data(rasta: Path, typed: Typed) -> None:
     """JSON lists what can be used; that something cannot be stands on stderr, where no program takes it for data."""
     assert rasta
