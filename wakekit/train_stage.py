@@ -99,7 +99,9 @@ def _task(recipe: Recipe, prepared: Prepared, progress: Progress, folder: Path, 
     frontend = _frontend(recipe, device)
     normalizer = _normalizer(recipe, data["train"], frontend, device, progress)
     needed = context(recipe, normalizer)
-    _check_features(recipe, frontend, normalizer, device)
+    _check_features(
+        recipe, frontend, normalizer, torch.zeros(2, needed.samples + geometry(recipe).window, device=device)
+    )
     augmentations = _augmentations(recipe, data["train"])
     own = folder / "training"
     if checkpoints.load() is None:
@@ -145,12 +147,10 @@ def _frontend(recipe: Recipe, device: torch.device) -> nn.Module:
     return module
 
 
-def _check_features(recipe: Recipe, frontend: nn.Module, normalizer: nn.Module, device: torch.device) -> None:
-    """Raise PluginError where the normalizer gives back other than as many features as it is given."""
+def _check_features(recipe: Recipe, frontend: nn.Module, normalizer: nn.Module, audio: Tensor) -> None:
+    """Raise PluginError where the normalizer gives back other than as many features as it is given of audio [B, S]."""
     with torch.no_grad():
-        features = frontend(
-            torch.zeros(2, context(recipe, normalizer).samples + geometry(recipe).window, device=device)
-        )
+        features = frontend(audio)
         found = normalizer(features)
     as_tensor(found, features.shape, who("normalizer", recipe["normalizer"]), dtype=torch.float32)
 

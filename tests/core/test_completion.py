@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import argcomplete
@@ -20,6 +21,7 @@ from wakekit.kinds import KINDS
 from wakekit.parser import make_parser
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NORMALIZERS = {"cmvn", "none", "running-cmvn", "utterance-cmvn"}
@@ -223,9 +225,9 @@ def needed(shell: str) -> None:
         pytest.skip(f"{shell} is not installed")
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_a_tab_key_in_a_real_shell(shell: str, folder: Path, home: dict[str, str]) -> None:
-    """Commands, kinds, names with a colon and values after a sign are finished by the tab key."""
+@contextmanager
+def prompt(shell: str, folder: Path, home: dict[str, str]) -> Iterator[Shell]:
+    """Begin a shell in a terminal that has read how to complete; skip where it is not installed."""
     needed(shell)
     command, read = START[shell]
     with terminal(200) as (ours, theirs):
@@ -233,12 +235,19 @@ def test_a_tab_key_in_a_real_shell(shell: str, folder: Path, home: dict[str, str
         try:
             started.type(f"{read}; echo rea''dy\n")
             started.until("ready")
-            shown = ""
-            for keys in ("compon\tnormaliz\tutter\t", "run tin\t--set normalizer=utter\t", "check wakekit:quick\t"):
-                started.type(f"wakekit {keys}; echo en''d\n")
-                shown += started.until("end")
+            yield started
         finally:
             started.end()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_tab_key_in_a_real_shell(shell: str, folder: Path, home: dict[str, str]) -> None:
+    """Commands, kinds, names with a colon and values after a sign are finished by the tab key."""
+    shown = ""
+    with prompt(shell, folder, home) as started:
+        for keys in ("compon\tnormaliz\tutter\t", "run tin\t--set normalizer=utter\t", "check wakekit:quick\t"):
+            started.type(f"wakekit {keys}; echo en''d\n")
+            shown += started.until("end")
     assert "<components><normalizer><utterance-cmvn>" in shown
     assert "<run><tiny.toml><--set><normalizer=utterance-cmvn>" in shown
     assert "<check><wakekit:quickstart>" in shown
@@ -256,18 +265,10 @@ LINES = {
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_tab_key_in_a_line_of_several_commands(shell: str, folder: Path, home: dict[str, str]) -> None:
     """What is finished is the command that the cursor is in, wherever in the line that is."""
-    needed(shell)
-    command, read = START[shell]
-    with terminal(200) as (ours, theirs):
-        started = Shell(command, cwd=folder, env={**home, "TERM": "vt100"}, ours=ours, theirs=theirs)
-        try:
-            started.type(f"{read}; echo rea''dy\n")
-            started.until("ready")
-            for keys, wanted in LINES.items():
-                started.type(f"wakekit {keys}\n")
-                assert started.until(wanted, seconds=15)
-        finally:
-            started.end()
+    with prompt(shell, folder, home) as started:
+        for keys, wanted in LINES.items():
+            started.type(f"wakekit {keys}\n")
+            assert started.until(wanted, seconds=15)
 
 
 def test_candidates_in_fish(folder: Path, home: dict[str, str]) -> None:

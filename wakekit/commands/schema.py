@@ -9,21 +9,19 @@ from typing import TYPE_CHECKING
 
 from wakekit.artifacts import write_text
 from wakekit.commands.asked import asked_registry, warn
-from wakekit.registry import Registry
+from wakekit.registry import OWN_DISTRIBUTION, Registry
 from wakekit.schema.recipe import recipe_schema
 from wakekit.terminal import json_text
 
 if TYPE_CHECKING:
     import argparse
 
-_OWN = "wakekit"
-
 
 def command(options: argparse.Namespace) -> int:
     """Carry out the command; return its exit code."""
     registry = asked_registry(options)
     if options.shipped:
-        registry = Registry([plugin for plugin in registry.plugins if plugin.distribution == _OWN])
+        registry = Registry([plugin for plugin in registry.plugins if plugin.distribution == OWN_DISTRIBUTION])
     schema, troubles = recipe_schema(registry)
     for sentence in troubles:
         warn(sentence)

@@ -24,6 +24,7 @@ from wakekit.kinds import SLOTS
 from wakekit.network import Network
 from wakekit.prepared import Placed, SplitAudio
 from wakekit.progress import Silence
+from wakekit.registry import OWN_DISTRIBUTION
 from wakekit.rows import Rows, training_rows
 from wakekit.settings import Window
 from wakekit.training import TrainTask
@@ -48,7 +49,7 @@ def neutral(registry: Registry, kind: str, **options: Any) -> Any:  # noqa: ANN4
     """Return the component that leaving a kind out of a recipe means: wakekit's own, where others have its name too."""
     name = next(slot.neutral for slot in SLOTS if slot.kind == kind)
     plugins = [entry.plugin for entry in registry.entries(kind) if entry.component.name == name]
-    own = [plugin.name for plugin in plugins if plugin.distribution == "wakekit"]
+    own = [plugin.name for plugin in plugins if plugin.distribution == OWN_DISTRIBUTION]
     return build_component(registry, kind, {"type": ":".join([*own[:1], str(name)]), **options}).value
 
 
